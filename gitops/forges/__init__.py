@@ -1,0 +1,152 @@
+"""What the library needs from a forge: one protocol, the same for all of them.
+
+An adapter never decides anything: it says what the forge says, and does what it is
+told at the recorded head only. What a forge lacks is a stated capability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gitops.model import BranchName, CommitId, PullRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a forge can do.
+
+    Attributes:
+        kind: its name in settings and pages.
+        body_limit: characters that a pull request's body may have.
+        title_limit: characters that its title may have.
+        merges_here: the service merges itself (embedded forge).
+        auto_merge: the forge can merge by itself once checks pass.
+    """
+
+    kind: str
+    body_limit: int
+    title_limit: int
+    merges_here: bool = False
+    auto_merge: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequestDraft:
+    """A pull request to open, or the new texts of an open one.
+
+    Attributes:
+        branch: head branch, already pushed.
+        base: the branch it goes to.
+        head: the commit that was pushed; the forge must show the same.
+        title: one line.
+        body: Markdown within the forge's limit.
+        author: shown as the author by the embedded forge.
+    """
+
+    branch: BranchName
+    base: BranchName
+    head: CommitId
+    title: str
+    body: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The base branch now holds the change."""
+
+    pull_request: PullRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMerged:
+    """The forge did not merge, and says why; waiting is not an error."""
+
+    reason: str
+    needs_regeneration: bool = False
+
+
+class Forge(Protocol):
+    """One repository on one forge. Times are aware UTC and given by the caller."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this forge can do."""
+        ...
+
+    def find(self, branch: BranchName) -> tuple[PullRequest, ...]:
+        """Return every pull request of a head branch, all states, oldest first."""
+        ...
+
+    def list_open(self) -> tuple[PullRequest, ...]:
+        """Return every open pull request, oldest first."""
+        ...
+
+    def list_all(self) -> tuple[PullRequest, ...]:
+        """Return every pull request in every state, oldest first."""
+        ...
+
+    def read(self, number: int) -> PullRequest:
+        """Return one pull request with approvals and comments.
+
+        Raises:
+            ForgeNotFoundError: there is none of that number.
+        """
+        ...
+
+    def open(self, draft: PullRequestDraft, *, now: datetime) -> PullRequest:
+        """Open a pull request, or return the open one of the same branch and base.
+
+        Raises:
+            ForgeConflictError: the branch is not at the draft's head.
+        """
+        ...
+
+    def update(
+        self, number: int, draft: PullRequestDraft, *, now: datetime
+    ) -> PullRequest:
+        """Replace title and body, and take note of the new head.
+
+        Raises:
+            ForgeNotFoundError: there is none of that number.
+            ForgeConflictError: it is not open, or its branch is elsewhere.
+        """
+        ...
+
+    def comment(self, number: int, text: str, *, by: str, now: datetime) -> PullRequest:
+        """Add a comment."""
+        ...
+
+    def approve(
+        self, number: int, *, head: CommitId, by: str, now: datetime
+    ) -> PullRequest:
+        """Record one person's approval of one head; twice is once.
+
+        Raises:
+            ForgeConflictError: not open, another head, or the author's own.
+        """
+        ...
+
+    def merge(
+        self, number: int, *, head: CommitId, by: str, now: datetime
+    ) -> Merged | NotMerged:
+        """Merge at this head only; a conflict is NotMerged(needs_regeneration=True).
+
+        Raises:
+            ForgeConflictError: it is closed, or its head is another one.
+        """
+        ...
+
+    def close(self, number: int, *, by: str, now: datetime) -> PullRequest:
+        """Close without merging; closing a closed one changes nothing.
+
+        Raises:
+            ForgeConflictError: it is merged.
+        """
+        ...
+
+    def delete_branch(self, branch: BranchName, *, head: CommitId) -> bool:
+        """Delete a head branch if it is still there and at this commit."""
+        ...
