@@ -1,0 +1,105 @@
+"""The service's settings, and the only reader of the process environment.
+
+Every field is also an environment variable: DIRECTUS_GITOPS_<NAME>. What belongs to
+the fleet's rules is in gitops.yaml; what belongs to this machine is here.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gitops.errors import InputError
+
+
+def _default_data() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "directus-gitops"
+
+
+class Settings(BaseSettings):
+    """What this installation is told by its operator."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DIRECTUS_GITOPS_", frozen=True, extra="ignore"
+    )
+
+    data: Path = Field(
+        default_factory=_default_data,
+        description="Folder of the database, the mirrors and the embedded forge. "
+        "Default: $XDG_DATA_HOME/directus-gitops.",
+    )
+    database: str = Field(
+        default="",
+        description="SQLAlchemy address of the database. "
+        "Empty: SQLite in the data folder.",
+    )
+    kustomize: Path | None = Field(
+        default=None,
+        description="The kustomize or kubectl program. Empty: searched on PATH, "
+        "then in the cache of `tools install`.",
+    )
+    kubernetes: str = Field(
+        default="1.33",
+        description="Kubernetes version whose schemas manifests are checked against.",
+    )
+    host: str = Field(
+        default="127.0.0.1", description="Address that `serve` listens on."
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port that `serve` listens on."
+    )
+    public_url: str = Field(
+        default="",
+        description="Address under which people reach the service, for links in "
+        "pull requests. Empty: no links.",
+    )
+    branch_prefix: str = Field(
+        default="directus-gitops",
+        description="First part of the branches that the service makes.",
+    )
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    lock_wait_s: float = Field(
+        default=30,
+        ge=0,
+        description="Seconds to wait for another writer of the same repository.",
+    )
+
+    @property
+    def search_path(self) -> str:
+        """PATH, for finding programs; children never inherit it."""
+        return os.environ.get("PATH", os.defpath)
+
+    @property
+    def login(self) -> str:
+        """The operating system's user: who asks, on the command line."""
+        return pwd.getpwuid(os.getuid()).pw_name
+
+    @property
+    def cache(self) -> Path:
+        """Where `tools install` puts programs; safe to delete."""
+        return self.data / "cache"
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; an override that is None does not override.
+
+    Raises:
+        InputError: a variable has a value that is not acceptable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        # The value is not shown: it may be a secret in the wrong variable.
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise InputError(
+            f"DIRECTUS_GITOPS_{name}: {first['msg']}",
+            hint="see docs/settings.md",
+        ) from None
+    return settings.model_copy(update={"data": settings.data.expanduser().absolute()})
