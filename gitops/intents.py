@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -71,8 +71,14 @@ class IntentDraft:
 class IntentLog(Protocol):
     """What is stored before, during and after a proposal. Calls are durable."""
 
-    def record(self, draft: IntentDraft) -> Intent:
-        """Store a draft as PLANNED; return the live intent of the same key if any."""
+    def record(
+        self, draft: IntentDraft, *, supersedes: Collection[IntentId] = ()
+    ) -> Intent:
+        """Store a draft as PLANNED, or return the live intent of the same key.
+
+        The intents that it supersedes are ended in the same transaction, before
+        the key is looked up.
+        """
         ...
 
     def advance(

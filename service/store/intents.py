@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
@@ -31,15 +32,29 @@ class Intents:
         self._engine = engine
         self._clock = clock
 
-    def record(self, draft: IntentDraft) -> Intent:
-        """Store a draft as PLANNED; return the live intent of the same key if any."""
+    def record(
+        self, draft: IntentDraft, *, supersedes: Collection[IntentId] = ()
+    ) -> Intent:
+        """Store a draft as PLANNED, or return the live intent of the same key.
+
+        The intents that it supersedes are ended in the same transaction.
+        """
+        ended = (
+            update(intents)
+            .where(intents.c.id.in_(supersedes))
+            .where(intents.c.state.in_(_LIVE))
+        )
         same = (
             select(intents)
             .where(intents.c.repository == draft.repository)
             .where(intents.c.key == draft.key)
             .where(intents.c.state.in_(_LIVE))
         )
+        now = self._clock().isoformat()
         with self._engine.begin() as connection:
+            connection.execute(
+                ended.values(state=IntentState.SUPERSEDED.value, updated_at=now)
+            )
             found = connection.execute(same).one_or_none()
             if found is None:
                 connection.execute(
@@ -52,7 +67,7 @@ class Intents:
                         created_at=draft.created_at.isoformat(),
                         state=IntentState.PLANNED.value,
                         error="",
-                        updated_at=self._clock().isoformat(),
+                        updated_at=now,
                     )
                 )
                 found = connection.execute(same).one()

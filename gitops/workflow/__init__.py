@@ -1,0 +1,33 @@
+"""The one place that knows the order of the steps.
+
+    read tree -> plan change -> edit -> render -> validate -> commit -> pull request
+
+Every function takes a Workplace and `now`, and may be called again after a crash at
+any point: it looks, acts and records (R1), and the second run finds the first one's
+work. One caller at a time per repository; the service's lock sees to that.
+"""
+
+from __future__ import annotations
+
+from gitops.workflow.examine import Examination, examine
+from gitops.workflow.finish import Held, adopt, approve, close, merge
+from gitops.workflow.place import Workplace, World, look
+from gitops.workflow.propose import Planner, propose
+from gitops.workflow.settle import resume, settle
+
+__all__ = [
+    "Examination",
+    "Held",
+    "Planner",
+    "Workplace",
+    "World",
+    "adopt",
+    "approve",
+    "close",
+    "examine",
+    "look",
+    "merge",
+    "propose",
+    "resume",
+    "settle",
+]

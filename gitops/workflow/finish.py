@@ -1,0 +1,131 @@
+"""What people do with a pull request: approve, merge, close, adopt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops.errors import ForgeConflictError
+from gitops.forges import Merged, NotMerged
+from gitops.merging import closed_merge_gates
+from gitops.model import (
+    Hold,
+    Intent,
+    Proposed,
+    PullRequest,
+    PullRequestState,
+    Unchanged,
+)
+from gitops.workflow.place import Workplace, look
+from gitops.workflow.settle import regenerate, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Not merged: these merging gates are closed."""
+
+    reasons: tuple[str, ...]
+
+
+def approve(place: Workplace, number: int, *, by: str, now: datetime) -> PullRequest:
+    """Approve the current head of a pull request.
+
+    Raises:
+        ForgeConflictError: it is not open, or is the approver's own.
+    """
+    shown = place.forge.read(number)
+    return place.forge.approve(number, head=shown.head, by=by, now=now)
+
+
+def merge(
+    place: Workplace,
+    number: int,
+    *,
+    by: str,
+    now: datetime,
+    holds: Sequence[Hold] = (),
+    paused: bool = False,
+    override: str = "",
+) -> Merged | NotMerged | Held:
+    """Merge a pull request at its recorded head, if its merging gates are open.
+
+    A conflict with the base branch means that the branch is made anew from its
+    intents, and that people look at it again: approvals of the old head lapse.
+
+    Args:
+        place: where.
+        number: of the pull request.
+        by: who merges.
+        now: aware UTC.
+        holds: of the repository.
+        paused: whether the pause switch is on.
+        override: a reason to merge against closed gates; the caller records it.
+
+    Raises:
+        ForgeConflictError: it is closed, or its head moved.
+    """
+    shown = place.forge.read(number)
+    if shown.state is PullRequestState.MERGED:
+        settle(place)
+        return Merged(pull_request=shown)
+    intents = _intents_of(place, shown)
+    world = look(place)
+    reasons = closed_merge_gates(
+        world.fleet, intents, shown, holds=holds, paused=paused
+    )
+    if reasons and not override:
+        return Held(reasons=reasons)
+    result = place.forge.merge(number, head=shown.head, by=by, now=now)
+    settle(place)
+    if isinstance(result, NotMerged) and result.needs_regeneration and intents:
+        regenerate(place, world, shown.branch, now=now)
+        return NotMerged(
+            reason=f"{place.base} had moved; the branch was made anew on it: "
+            "look at the new difference and merge again"
+        )
+    return result
+
+
+def close(place: Workplace, number: int, *, by: str, now: datetime) -> PullRequest:
+    """Close a pull request without merging; its intents end as closed.
+
+    Raises:
+        ForgeConflictError: it is merged.
+    """
+    closed = place.forge.close(number, by=by, now=now)
+    settle(place)
+    return closed
+
+
+def adopt(place: Workplace, number: int, *, now: datetime) -> Proposed | Unchanged:
+    """Take a branch over from the person who pushed to it, and make it anew.
+
+    The person's commits stay reachable by their ids on the forge, but are no longer
+    on the branch.
+
+    Raises:
+        ForgeConflictError: the pull request is not open, or no intent of ours is
+            behind it.
+    """
+    shown = place.forge.read(number)
+    if shown.state is not PullRequestState.OPEN:
+        raise ForgeConflictError(f"pull request #{number} is {shown.state.value}")
+    if not _intents_of(place, shown):
+        raise ForgeConflictError(
+            f"pull request #{number} was not made by directus-gitops",
+            hint="only its own pull requests can be made anew",
+        )
+    world = look(place)
+    tip = place.mirror.remote_tip(shown.branch)
+    if tip is not None:
+        place.log.record_push(place.name, shown.branch, tip)
+    return regenerate(place, world, shown.branch, now=now)
+
+
+def _intents_of(place: Workplace, shown: PullRequest) -> tuple[Intent, ...]:
+    return tuple(
+        intent
+        for intent in place.live_on(shown.branch)
+        if intent.pull_request in (None, shown.number)
+    )

@@ -1,0 +1,88 @@
+"""Propose a change: one intent, one commit on a branch, one living pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from gitops.composition import compose, overtaken, says_broken
+from gitops.intents import IntentDraft, change_key
+from gitops.layout import branch_of
+from gitops.model import (
+    Intent,
+    IntentId,
+    IntentState,
+    Outcome,
+    Plan,
+    Preview,
+    Unchanged,
+)
+from gitops.workflow.examine import examine
+from gitops.workflow.place import Workplace, World, look
+from gitops.workflow.publish import all_findings, publish, review_of
+from gitops.workflow.settle import resume, settle
+
+Planner: TypeAlias = Callable[[World], Plan]
+
+
+def propose(
+    place: Workplace, planner: Planner, *, now: datetime, dry_run: bool = False
+) -> Outcome:
+    """Read, plan, edit, render, validate, commit, push, open or update.
+
+    Args:
+        place: where.
+        planner: makes the plan from what the base branch says.
+        now: aware UTC, whole seconds; the date of the commit.
+        dry_run: stop before the first write; the answer is a Preview.
+
+    Raises:
+        GitopsError: the change was refused, or a step failed. Before the intent is
+            recorded nothing has happened; after it, the next call goes on.
+    """
+    if not dry_run:
+        settle(place)
+    world = look(place)
+    if not dry_run:
+        resume(place, world, now=now)
+    plan = planner(world)
+    if not plan.changes:
+        return Unchanged(reason=f"{place.base} says so already")
+    branch = branch_of(place.prefix, plan.scope)
+    live = place.live_on(branch)
+    gone = overtaken(live, plan)
+    kept = tuple(intent for intent in live if intent not in gone)
+    plans = (*(i.plan for i in kept if i.plan.changes != plan.changes), plan)
+    examined = examine(place, world, compose(plans), known_broken=says_broken(plans))
+    if not examined.edits:
+        return Unchanged(reason=f"{place.base} says so already")
+    draft = IntentDraft(
+        key=change_key(place.name, place.base, plan),
+        repository=place.name,
+        plan=plan,
+        branch=branch,
+        created_at=now,
+    )
+    if dry_run:
+        intents = (*(i for i in kept if i.key != draft.key), _imagined(draft))
+        return Preview(
+            differences=examined.differences,
+            review=review_of(place, world, intents, examined),
+            findings=all_findings(intents, examined),
+        )
+    place.log.record(draft, supersedes=tuple(intent.id for intent in gone))
+    return publish(place, world, place.live_on(branch), examined, now=now)
+
+
+def _imagined(draft: IntentDraft) -> Intent:
+    """Return the intent that a draft would become."""
+    return Intent(
+        id=IntentId("dry-run"),
+        key=draft.key,
+        repository=draft.repository,
+        plan=draft.plan,
+        branch=draft.branch,
+        created_at=draft.created_at,
+        state=IntentState.PLANNED,
+    )

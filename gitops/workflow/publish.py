@@ -1,0 +1,188 @@
+"""Commit, push, open or update: the effects on the world, each recorded before.
+
+Crash after any line, call again, and the result is the same: the commit has the same
+id (R2), the push finds its branch where it left it (R3), the forge is asked for the
+open pull request before one is made (R5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gitops.errors import HumanOwnedError
+from gitops.forges import PullRequestDraft
+from gitops.model import (
+    BranchName,
+    CommitId,
+    Finding,
+    Intent,
+    IntentState,
+    Proposed,
+    PullRequest,
+    PullRequestState,
+    Review,
+    Unchanged,
+)
+from gitops.review import write_review
+from gitops.workflow.examine import Examination
+from gitops.workflow.place import Workplace, World
+
+
+def publish(
+    place: Workplace,
+    world: World,
+    intents: Sequence[Intent],
+    examined: Examination,
+    *,
+    now: datetime,
+) -> Proposed | Unchanged:
+    """Make the pull request of a branch say what its live intents want.
+
+    Args:
+        place: where.
+        world: the base branch that was examined.
+        intents: the live intents of one branch, oldest first; at least one.
+        examined: what they do together.
+        now: aware UTC.
+
+    Raises:
+        HumanOwnedError: a person has pushed to the branch.
+        PushRejectedError: the branch moved while we worked.
+    """
+    branch = intents[0].branch
+    review = review_of(place, world, intents, examined)
+    commit = place.mirror.commit(
+        tree_of=world.commit,
+        edits=examined.edits,
+        parents=(world.commit,),
+        message=review.commit_message,
+        author=place.identity,
+        at=intents[-1].created_at,
+    )
+    standing = _open_on(place, branch)
+    if standing is not None and _says_so(place, standing, intents, commit, review):
+        return Unchanged(
+            reason=f"pull request #{standing.number} says so already",
+            pull_request=standing,
+        )
+    _advance(place, intents, IntentState.COMMITTED, commit=commit)
+    _push(place, branch, commit)
+    _advance(place, intents, IntentState.PUSHED)
+    draft = PullRequestDraft(
+        branch=branch,
+        base=place.base,
+        head=commit,
+        title=review.title,
+        body=review.body,
+        author=intents[0].plan.provenance.requested_by,
+    )
+    if standing is None:
+        shown = place.forge.open(draft, now=now)
+    else:
+        shown = place.forge.update(standing.number, draft, now=now)
+    _advance(place, intents, IntentState.PR_OPEN, pull_request=shown.number)
+    return Proposed(
+        pull_request=shown,
+        commit=commit,
+        differences=examined.differences,
+        review=review,
+        findings=all_findings(intents, examined),
+        is_new=standing is None,
+    )
+
+
+def review_of(
+    place: Workplace,
+    world: World,
+    intents: Sequence[Intent],
+    examined: Examination,
+) -> Review:
+    """Write what the reviewer reads."""
+    limits = place.forge.capabilities
+    return write_review(
+        repository=place.name,
+        branch=intents[0].branch,
+        plans=tuple(intent.plan for intent in intents),
+        intents=tuple(intents),
+        differences=examined.differences,
+        edits=examined.edits,
+        before=examined.before,
+        after=examined.after,
+        findings=all_findings(intents, examined),
+        base=world.commit,
+        body_limit=limits.body_limit,
+        title_limit=limits.title_limit,
+    )
+
+
+def all_findings(
+    intents: Sequence[Intent], examined: Examination
+) -> tuple[Finding, ...]:
+    """Join what the plans and the rules say, without repeats."""
+    told = (f for intent in intents for f in intent.plan.findings)
+    return tuple(dict.fromkeys((*told, *examined.findings)))
+
+
+def _open_on(place: Workplace, branch: BranchName) -> PullRequest | None:
+    """Return the open pull request of a branch into our base, if there is one."""
+    return next(
+        (
+            pull_request
+            for pull_request in place.forge.find(branch)
+            if pull_request.state is PullRequestState.OPEN
+            and pull_request.base == place.base
+        ),
+        None,
+    )
+
+
+def _says_so(
+    place: Workplace,
+    standing: PullRequest,
+    intents: Sequence[Intent],
+    commit: CommitId,
+    review: Review,
+) -> bool:
+    return (
+        (standing.head, standing.title, standing.body)
+        == (commit, review.title, review.body)
+        and place.mirror.remote_tip(standing.branch) == commit
+        and all(intent.state is IntentState.PR_OPEN for intent in intents)
+    )
+
+
+def _push(place: Workplace, branch: BranchName, commit: CommitId) -> None:
+    standing = place.mirror.remote_tip(branch)
+    if standing == commit:
+        return
+    check_ours(place, branch, standing)
+    place.log.record_push(place.name, branch, commit)
+    place.mirror.push(commit, branch, expected=standing)
+
+
+def check_ours(place: Workplace, branch: BranchName, tip: CommitId | None) -> None:
+    """Refuse to touch a branch whose tip we never pushed (R4): by commit, not by name.
+
+    Raises:
+        HumanOwnedError: a person has pushed to it.
+    """
+    if tip is None or tip in place.log.pushed(place.name, branch):
+        return
+    raise HumanOwnedError(
+        f"{branch}: its tip {tip[:12]} was pushed by somebody else; left as it is",
+        hint="merge or close its pull request, delete the branch, "
+        "or take it over with `directus-gitops pr adopt N`",
+    )
+
+
+def _advance(
+    place: Workplace,
+    intents: Sequence[Intent],
+    state: IntentState,
+    *,
+    commit: CommitId | None = None,
+    pull_request: int | None = None,
+) -> None:
+    for intent in intents:
+        place.log.advance(intent.id, state, commit=commit, pull_request=pull_request)
