@@ -187,6 +187,17 @@ def target_at(pattern: str, folder: str) -> Target | None:
     )
 
 
+def overlay_folders(tree: Tree, pattern: str) -> tuple[str, ...]:
+    """Return the folders that are overlays by their path, sorted."""
+    folders = {
+        folder
+        for path in tree.entries
+        for folder, _, name in [path.rpartition("/")]
+        if name in KUSTOMIZATION_FILES and target_at(pattern, folder)
+    }
+    return tuple(sorted(folders))
+
+
 def check_pattern(pattern: str) -> str:
     """Accept an overlay path pattern.
 

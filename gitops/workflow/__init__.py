@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from gitops.workflow.examine import Examination, examine
 from gitops.workflow.finish import Held, adopt, approve, close, merge
+from gitops.workflow.inspect import (
+    Inspection,
+    inspect,
+    inspect_pull_request,
+)
 from gitops.workflow.place import Workplace, World, look
 from gitops.workflow.propose import Planner, propose
 from gitops.workflow.settle import resume, settle
@@ -18,6 +23,7 @@ from gitops.workflow.settle import resume, settle
 __all__ = [
     "Examination",
     "Held",
+    "Inspection",
     "Planner",
     "Workplace",
     "World",
@@ -25,6 +31,8 @@ __all__ = [
     "approve",
     "close",
     "examine",
+    "inspect",
+    "inspect_pull_request",
     "look",
     "merge",
     "propose",

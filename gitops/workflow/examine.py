@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops.edit import edit
 from gitops.errors import GitopsError, ManifestError, PlanError, RenderError, TreeError
-from gitops.layout import (
-    FLEET_FILE,
-    KUSTOMIZATION_FILES,
-    overlay_path,
-    target_at,
-)
+from gitops.layout import FLEET_FILE, overlay_folders, overlay_path
 from gitops.model import (
     Change,
     Difference,
@@ -27,6 +22,25 @@ from gitops.model import (
 from gitops.reach import reached
 from gitops.validate import check_manifests, check_tree, scan_secrets
 from gitops.workflow.place import Workplace, World, fleet_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two trees, rendered where they differ.
+
+    Attributes:
+        before: the overlays that a differing file reaches, as they were.
+        after: the same overlays, and new ones, as they are.
+        findings: what the rules say of the second tree's overlays.
+        new: those of them that the first tree does not have.
+        unbuilt: why overlays of the second tree do not build.
+    """
+
+    before: Mapping[str, Manifests]
+    after: Mapping[str, Manifests]
+    findings: tuple[Finding, ...]
+    new: tuple[Finding, ...]
+    unbuilt: tuple[GitopsError, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,95 +88,97 @@ def examine(
         return Examination(edits=(), before={}, after={})
     _refuse(scan_secrets(edits))
     tree = world.tree.with_edits(edits)
-    edited_fleet = any(e.path == FLEET_FILE for e in edits)
-    fleet = fleet_of(tree) if edited_fleet else world.fleet
-    paths = {e.path for e in edits}
-    place.progress("render", 0, 2)
-    before, _ = _render(place, world.tree, world.fleet, paths)
-    place.progress("render", 1, 2)
-    after, unbuilt = _render(place, tree, fleet, paths)
-    place.progress("render", 2, 2)
-    if unbuilt and not known_broken:
-        raise unbuilt[0]
-    findings = _judge(place, world, before, tree, fleet, after)
+    compared = compare(place, world.tree, tree, {e.path for e in edits})
     if not known_broken:
-        _refuse(findings.new)
-        _check_images(fleet, changes, after)
+        if compared.unbuilt:
+            raise compared.unbuilt[0]
+        _refuse(compared.new)
+        _check_images(world.fleet, changes, compared.after)
     return Examination(
         edits=edits,
         differences=tuple(d for e in edits for d in e.differences),
-        before=before,
-        after=after,
-        findings=(*(_unbuilt(error) for error in unbuilt), *findings.all),
+        before=compared.before,
+        after=compared.after,
+        findings=compared.findings,
+    )
+
+
+def compare(
+    place: Workplace, before: Tree, after: Tree, paths: Collection[str]
+) -> Comparison:
+    """Render and check the overlays that the differing files reach.
+
+    Args:
+        place: where.
+        before: one tree.
+        after: the other.
+        paths: the files in which they differ.
+    """
+    old_fleet = fleet_of(before)
+    new_fleet = fleet_of(after) if FLEET_FILE in paths else old_fleet
+    rendered_before, _ = _render(place, before, old_fleet, paths)
+    rendered_after, unbuilt = _render(place, after, new_fleet, paths)
+    place.progress("check", 0, 1)
+    known = {_key(f) for f in _findings(place, before, old_fleet, rendered_before)}
+    found = _findings(place, after, new_fleet, rendered_after)
+    place.progress("check", 1, 1)
+    return Comparison(
+        before=rendered_before,
+        after=rendered_after,
+        findings=(*(_does_not_build(error) for error in unbuilt), *found),
+        new=tuple(f for f in found if _key(f) not in known),
+        unbuilt=unbuilt,
+    )
+
+
+def differing(before: Tree, after: Tree) -> frozenset[str]:
+    """Return the paths that are not the same in both trees."""
+    paths = before.entries.keys() | after.entries.keys()
+    return frozenset(
+        path for path in paths if before.entries.get(path) != after.entries.get(path)
     )
 
 
 def _render(
-    place: Workplace, tree: Tree, fleet: Fleet, edited: set[str]
-) -> tuple[dict[str, Manifests], list[GitopsError]]:
+    place: Workplace, tree: Tree, fleet: Fleet, edited: Collection[str]
+) -> tuple[dict[str, Manifests], tuple[GitopsError, ...]]:
     """Render the overlays that reach an edited path; failures are returned.
 
-    An overlay that cannot be read at all is taken as reaching everything, so that a
-    change can neither break it unseen nor be blocked by one it does not touch.
+    A broken overlay that no edit lies in neither blocks the change nor hides it.
     """
-    rendered: dict[str, Manifests] = {}
+    chosen: list[str] = []
     failed: list[GitopsError] = []
-    for folder in overlay_folders(tree, fleet):
+    for folder in overlay_folders(tree, fleet.overlay_pattern):
         try:
-            if edited.isdisjoint(reached(tree, folder)):
-                continue
-            rendered |= place.renderer.render(tree, [folder])
+            if not set(reached(tree, folder)).isdisjoint(edited):
+                chosen.append(folder)
         except (RenderError, TreeError) as error:
             if any(path.startswith(f"{folder}/") for path in edited):
                 failed.append(error)
-    return rendered, failed
+    rendered: dict[str, Manifests] = {}
+    for done, folder in enumerate(chosen):
+        place.progress("render", done, len(chosen))
+        try:
+            rendered |= place.renderer.render(tree, [folder])
+        except (RenderError, TreeError) as error:
+            failed.append(error)
+    place.progress("render", len(chosen), len(chosen))
+    return rendered, tuple(failed)
 
 
-def overlay_folders(tree: Tree, fleet: Fleet) -> tuple[str, ...]:
-    """Return the folders that are overlays by their path, sorted."""
-    folders = {
-        folder
-        for path in tree.entries
-        for folder, _, name in [path.rpartition("/")]
-        if name in KUSTOMIZATION_FILES and target_at(fleet.overlay_pattern, folder)
-    }
-    return tuple(sorted(folders))
+def _key(finding: Finding) -> tuple[str, str, str]:
+    """Return what makes two findings the same; a line may move."""
+    return (finding.rule, finding.path, finding.message)
 
 
-def _unbuilt(error: GitopsError) -> Finding:
-    path = error.message.partition(":")[0]
+def _does_not_build(error: GitopsError) -> Finding:
     return Finding(
         rule="does-not-build",
         severity=Severity.ERROR,
-        path=path,
+        path=error.message.partition(":")[0],
         message=error.message,
         hint=error.hint,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """All findings of the result, and those that the base does not have."""
-
-    all: tuple[Finding, ...]
-    new: tuple[Finding, ...]
-
-
-def _judge(
-    place: Workplace,
-    world: World,
-    before: Mapping[str, Manifests],
-    tree: Tree,
-    fleet: Fleet,
-    after: Mapping[str, Manifests],
-) -> _Judgement:
-    old = {
-        (f.rule, f.path, f.message)
-        for f in _findings(place, world.tree, world.fleet, before)
-    }
-    found = _findings(place, tree, fleet, after)
-    fresh = tuple(f for f in found if (f.rule, f.path, f.message) not in old)
-    return _Judgement(found, fresh)
 
 
 def _findings(
