@@ -97,6 +97,11 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}"
 
     @property
+    def core(self) -> tuple[int, int, int]:
+        """The three numbers, to compare releases without their suffix."""
+        return (self.major, self.minor, self.patch)
+
+    @property
     def is_prerelease(self) -> bool:
         """Whether the suffix begins with a word that means "not yet"."""
         return _PRERELEASE.match(self.suffix) is not None
