@@ -1,0 +1,33 @@
+// Installs or migrates the database, then makes sure that an administrator exists.
+//
+// An installation that is killed half way leaves all tables and no user; when it runs again, Directus
+// takes the database for installed and makes none (directus/directus issue 15522). Since 11 such an
+// instance can be claimed by anybody who can reach it.
+import { spawnSync } from "node:child_process";
+import { cli, countAdministrators, countUsers, load, open } from "./database.mjs";
+
+const bootstrap = spawnSync(process.execPath, [cli, "bootstrap"], { stdio: "inherit" });
+if (bootstrap.status !== 0) {
+  console.error(`bootstrap ended with ${bootstrap.status ?? bootstrap.signal}`);
+  process.exit(1);
+}
+
+const database = await open();
+if ((await countUsers(database)) === 0) {
+  if (!process.env.ADMIN_EMAIL || !process.env.ADMIN_PASSWORD) {
+    console.error("there is no user, and ADMIN_EMAIL and ADMIN_PASSWORD are not both set");
+    process.exit(1);
+  }
+  // In this process, not by the command line: a password in argv is readable by others.
+  const { createAdmin } = await load("utils/create-admin");
+  const { getSchema } = await load("utils/get-schema");
+  await createAdmin(await getSchema());
+  console.log("made the administrator that a broken installation had left out");
+}
+
+const administrators = await countAdministrators(database);
+console.log(`users: ${await countUsers(database)}, administrators: ${administrators}`);
+if (administrators === 0) {
+  console.warn("no user has a policy with admin access of its own or by its role");
+}
+process.exit(0);
