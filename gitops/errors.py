@@ -123,9 +123,23 @@ class HeldError(PlanError):
 
 
 class RenderError(GitopsError):
-    """Kustomize could not build an overlay, or the overlay is unsafe to build."""
+    """Kustomize could not build an overlay, or the overlay is unsafe to build.
+
+    Args:
+        message: the place first.
+        path: the file at fault, or the overlay's folder; empty when neither is known.
+        line: 1-based line in that file; 0 when unknown.
+        hint: what to do.
+    """
 
     code = "render"
+
+    def __init__(
+        self, message: str, *, path: str = "", line: int = 0, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
 
 
 class ManifestError(GitopsError):
