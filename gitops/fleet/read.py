@@ -1,0 +1,302 @@
+"""Text of gitops.yaml -> Fleet. Pure.
+
+Promises: first the limits of YAML (R9), then the shape, then every rule that a schema
+cannot say, each by the checker that the rest of the library uses for the same thing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from gitops.cron import check_expression, check_timezone
+from gitops.errors import FleetError, InputError
+from gitops.fleet.faults import Positions, check_shape, fault_at, nearest
+from gitops.fleet.order import find_cycle, follows
+from gitops.fleet.schema import DEFAULT_BRANCH, DEFAULT_IMAGE, MAX_DURATION_S
+from gitops.layout import (
+    DEFAULT_OVERLAY_PATTERN,
+    FLEET_FILE,
+    branch_name,
+    check_pattern,
+    environment_name,
+    stack_name,
+)
+from gitops.model import (
+    Environment,
+    EnvironmentName,
+    Fleet,
+    Json,
+    MergePolicy,
+    Missed,
+    PromotionRule,
+    StackName,
+    StackRule,
+    Window,
+)
+from gitops.secretnames import is_secret_name
+from gitops.versions import check_image
+from gitops.yamltext import Path, parse_typed, positions
+
+T = TypeVar("T")
+
+_DURATION = re.compile(r"(0|[1-9][0-9]{0,8})([smhdw])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def read_fleet(text: bytes) -> Fleet:
+    """Read gitops.yaml.
+
+    Raises:
+        YamlError: it is no YAML that we read.
+        FleetError: it breaks a rule; placed at the first field that does.
+    """
+    places = positions(text, FLEET_FILE)
+    data = parse_typed(text, FLEET_FILE)
+    check_shape(data, places)
+    root = _Section(data=cast(Mapping[str, Json], data), path=(), places=places)
+    defaults = root.section("defaults")
+    environments = _environments(root)
+    return Fleet(
+        branch=root.checked("branch", branch_name, DEFAULT_BRANCH),
+        overlay_pattern=root.section("paths").checked(
+            "overlay", check_pattern, DEFAULT_OVERLAY_PATTERN
+        ),
+        image=defaults.checked("image", check_image, DEFAULT_IMAGE),
+        carry=_carry(defaults) or (),
+        environments=environments,
+        stacks=dict(_stacks(root.section("stacks"))),
+        promotions=_promotions(root, environments),
+    )
+
+
+def seconds(text: str) -> int:
+    """Read a duration such as `90m`, `24h` or `7d`.
+
+    Raises:
+        InputError: not a whole number and one unit, or longer than 366 days.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise InputError(
+            f"{text[:80]!a} is not a duration",
+            hint="a whole number and one of s, m, h, d, w: 90m, 24h, 7d",
+        )
+    length = int(found[1]) * _SECONDS[found[2]]
+    if length > MAX_DURATION_S:
+        raise InputError(f"{text} is too long", hint="at most 366d")
+    return length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    """A mapping of the file whose shape is known to be right, and where it is."""
+
+    data: Mapping[str, Json]
+    path: Path
+    places: Positions
+
+    def section(self, key: str) -> _Section:
+        found = cast(Mapping[str, Json], self.data.get(key, {}))
+        return _Section(data=found, path=(*self.path, key), places=self.places)
+
+    def sections(self, key: str) -> Iterator[_Section]:
+        found = cast(Sequence[Mapping[str, Json]], self.data.get(key, ()))
+        for index, item in enumerate(found):
+            yield _Section(data=item, path=(*self.path, key, index), places=self.places)
+
+    def text(self, key: str, default: str) -> str:
+        return cast(str, self.data.get(key, default))
+
+    def number(self, key: str) -> int:
+        return int(cast(int, self.data.get(key, 0)))
+
+    def checked(self, key: str, check: Callable[[str], T], default: str = "") -> T:
+        """Return what a checker makes of a text; its refusal is placed at the key."""
+        return self.accept(self.text(key, default), check, key)
+
+    def all_checked(self, key: str, check: Callable[[str], T]) -> tuple[T, ...]:
+        found = cast(Sequence[str], self.data.get(key, ()))
+        return tuple(
+            self.accept(item, check, key, index) for index, item in enumerate(found)
+        )
+
+    def accept(self, text: str, check: Callable[[str], T], *below: str | int) -> T:
+        try:
+            return check(text)
+        except InputError as error:
+            raise self.fault(error.message, *below, hint=error.hint) from error
+
+    def fault(self, problem: str, *below: str | int, hint: str = "") -> FleetError:
+        return fault_at((*self.path, *below), problem, positions=self.places, hint=hint)
+
+
+# --- environments and stacks ---
+
+
+def _environments(root: _Section) -> tuple[Environment, ...]:
+    sections = tuple(root.sections("environments"))
+    found: dict[EnvironmentName, Environment] = {}
+    for section in sections:
+        name = section.checked("name", environment_name)
+        if name in found:
+            raise section.fault(f"the environment {name} is there twice", "name")
+        after = section.all_checked("after", environment_name)
+        found[name] = Environment(name=name, after=after)
+    for section, environment in zip(sections, found.values(), strict=True):
+        for index, name in enumerate(environment.after):
+            if name not in found:
+                raise _unknown(section, name, found, "after", index)
+    _check_acyclic(sections, found)
+    return tuple(found.values())
+
+
+def _unknown(
+    section: _Section,
+    name: EnvironmentName,
+    known: Mapping[EnvironmentName, Environment],
+    *below: str | int,
+) -> FleetError:
+    return section.fault(
+        f"there is no environment {name}", *below, hint=nearest(name, list(known))
+    )
+
+
+def _check_acyclic(
+    sections: Sequence[_Section], found: Mapping[EnvironmentName, Environment]
+) -> None:
+    cycle = find_cycle({name: found[name].after for name in found})
+    if not cycle:
+        return
+    names = list(found)
+    index = min(names.index(name) for name in cycle)
+    before = next(name for name in found[names[index]].after if name in cycle)
+    raise sections[index].fault(
+        f"{names[index]} comes after itself: {' -> '.join(cycle)}",
+        "after",
+        found[names[index]].after.index(before),
+        hint="take one of them out of its list",
+    )
+
+
+def _stacks(section: _Section) -> Iterator[tuple[StackName, StackRule]]:
+    for key in section.data:
+        rule = section.section(key)
+        image = rule.checked("image", check_image) if "image" in rule.data else None
+        yield (
+            section.accept(key, stack_name, key),
+            StackRule(image=image, carry=_carry(rule)),
+        )
+
+
+def _carry(section: _Section) -> tuple[str, ...] | None:
+    return (
+        section.all_checked("carry", _carried_key) if "carry" in section.data else None
+    )
+
+
+def _carried_key(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise InputError(
+            f"{key[:80]!a} is not a configuration key",
+            hint="use A-Z, a-z, 0-9 and _, not beginning with a digit",
+        )
+    if is_secret_name(key):
+        raise InputError(
+            f"{key} is the name of a secret, which never travels",
+            hint="keep it in the Secret of each environment",
+        )
+    return key
+
+
+# --- promotions ---
+
+
+def _promotions(
+    root: _Section, environments: Sequence[Environment]
+) -> tuple[PromotionRule, ...]:
+    known = {environment.name: environment for environment in environments}
+    edges = {name: [*environment.after] for name, environment in known.items()}
+    found: list[PromotionRule] = []
+    for section in root.sections("promotions"):
+        ends = []
+        for key in ("from", "to"):
+            name = section.checked(key, environment_name)
+            if name not in known:
+                raise _unknown(section, name, known, key)
+            ends.append(name)
+        source, target = ends
+        _check_edge(section, source, target, edges, found)
+        edges[target].append(source)
+        found.append(_promotion(section, source, target))
+    return tuple(found)
+
+
+def _check_edge(
+    section: _Section,
+    source: EnvironmentName,
+    target: EnvironmentName,
+    edges: Mapping[EnvironmentName, Sequence[EnvironmentName]],
+    found: Sequence[PromotionRule],
+) -> None:
+    if any((rule.source, rule.target) == (source, target) for rule in found):
+        raise section.fault(
+            f"there are two promotions from {source} to {target}",
+            hint="put their gates into one",
+        )
+    if source == target:
+        raise section.fault(f"from and to are both {source}", "to")
+    if follows(edges, source, target):
+        raise section.fault(
+            f"{source} -> {target} goes against the order: {source} comes after "
+            f"{target}",
+            "to",
+            hint="swap from and to, or correct `after` of the environments",
+        )
+
+
+def _promotion(
+    section: _Section, source: EnvironmentName, target: EnvironmentName
+) -> PromotionRule:
+    timezone = section.checked("timezone", check_timezone, "UTC")
+    scheduled = "schedule" in section.data
+    approvals = section.section("approvals")
+    return PromotionRule(
+        source=source,
+        target=target,
+        schedule=section.checked("schedule", check_expression) if scheduled else None,
+        timezone=timezone,
+        missed=Missed(section.text("missed", Missed.SKIP)),
+        soak_s=section.checked("soak", seconds, "0s"),
+        health=section.checked("health", _health, "none"),
+        windows=tuple(_window(item, timezone) for item in section.sections("windows")),
+        merge=MergePolicy(section.text("merge", MergePolicy.REVIEW)),
+        approvals=approvals.number("count"),
+        go=approvals.number("go"),
+    )
+
+
+def _health(name: str) -> str:
+    try:
+        return environment_name(name)
+    except InputError as error:
+        raise InputError(
+            f"{name[:80]!a} is not the name of a health source",
+            hint="use a name of the service's settings, or none",
+        ) from error
+
+
+def _window(section: _Section, timezone: str) -> Window:
+    kind = "allow" if "allow" in section.data else "deny"
+    length = section.checked("for", seconds)
+    if not length:
+        raise section.fault("a window of no length is never open", "for")
+    return Window(
+        allow=kind == "allow",
+        schedule=section.checked(kind, check_expression),
+        duration_s=length,
+        timezone=section.checked("timezone", check_timezone, timezone),
+    )

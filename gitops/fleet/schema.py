@@ -1,0 +1,230 @@
+"""The shape of gitops.yaml as a JSON Schema (draft 2020-12). Data only.
+
+The reader checks keys, types, limits and words by it. The patterns are for editors:
+there the library's own checkers decide, because they can say what is wrong.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Final, cast
+
+from gitops.layout import DEFAULT_OVERLAY_PATTERN
+from gitops.model import Json
+
+API_VERSION: Final = "directus-gitops/v1"
+DEFAULT_BRANCH: Final = "main"
+DEFAULT_IMAGE: Final = "directus/directus"
+
+MAX_DURATION_S: Final = 366 * 86_400
+
+_NAME: Final = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_KEY: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
+_DURATION: Final = "^(0|[1-9][0-9]{0,8})[smhdw]$"
+_CRON: Final = "^[0-9A-Za-z*,/#-]+( +[0-9A-Za-z*,/#-]+){4}$"
+_IMAGE: Final = "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
+
+
+def _object(
+    description: str, properties: dict[str, Json], *, required: tuple[str, ...] = ()
+) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "description": description,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+    if required:
+        found["required"] = list(required)
+    return found
+
+
+def _text(description: str, pattern: str, **more: Json) -> dict[str, Json]:
+    return {"description": description, "type": "string", "pattern": pattern, **more}
+
+
+def _count(description: str) -> dict[str, Json]:
+    return {
+        "description": description,
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 20,
+        "default": 0,
+    }
+
+
+def _keys(description: str, **more: Json) -> dict[str, Json]:
+    return {
+        "description": description,
+        "type": "array",
+        "items": {"type": "string", "pattern": _KEY},
+        "uniqueItems": True,
+        **more,
+    }
+
+
+_TIMEZONE: Final = "Name in the IANA time zone database."
+
+_WINDOW: Final = {
+    **_object(
+        "One window: exactly one of allow and deny.",
+        {
+            "allow": _text("Promotions may open for a while from each time.", _CRON),
+            "deny": _text("No promotion opens for a while from each time.", _CRON),
+            "for": _text("How long: a number and one of s, m, h, d, w.", _DURATION),
+            "timezone": {
+                "description": f"{_TIMEZONE} Without it, that of the promotion.",
+                "type": "string",
+            },
+        },
+        required=("for",),
+    ),
+    "oneOf": [{"required": ["allow"]}, {"required": ["deny"]}],
+}
+
+_PROMOTION: Final = _object(
+    "One way from an environment to a later one, with its gates.",
+    {
+        "from": _text("The environment that a revision leaves.", _NAME),
+        "to": _text("The environment that it enters.", _NAME),
+        "schedule": _text(
+            "When the service opens it: five fields of cron; 0 and 7 are Sunday. "
+            "Without it, only by request.",
+            _CRON,
+        ),
+        "timezone": {
+            "description": f"{_TIMEZONE} The schedule is read in it.",
+            "type": "string",
+            "default": "UTC",
+        },
+        "missed": {
+            "description": "What happens when the service was down at the time.",
+            "enum": ["skip", "run once"],
+            "default": "skip",
+        },
+        "soak": _text(
+            "How long a revision must be healthy in `from`; without health, how long "
+            "ago it must have been merged there.",
+            _DURATION,
+            default="0s",
+        ),
+        "health": _text(
+            "A health source in the service's settings, or none.", _NAME, default="none"
+        ),
+        "windows": {
+            "description": "When promotions may be opened. With allow windows, one "
+            "must be open; a deny window that is open wins.",
+            "type": "array",
+            "items": cast(Json, _WINDOW),
+            "default": [],
+        },
+        "merge": {
+            "description": "Who merges. A step between majors is never automatic.",
+            "enum": ["review", "automatic"],
+            "default": "review",
+        },
+        "approvals": _object(
+            "What a merge needs.",
+            {
+                "count": _count("Approvals by people other than the author."),
+                "go": _count("Releases by a person with the role releaser."),
+            },
+        ),
+    },
+    required=("from", "to"),
+)
+
+_SCHEMA: Final[dict[str, Json]] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://raw.githubusercontent.com/directus-gitops/directus-gitops/"
+    "main/docs/gitops.schema.json",
+    "title": "gitops.yaml",
+    **_object(
+        "The fleet of one repository: environments, stacks and the rules by which "
+        "revisions move. Addresses and credentials are in the service's settings.",
+        {
+            "apiVersion": {
+                "description": "The version of this format.",
+                "const": API_VERSION,
+            },
+            "branch": {
+                "description": "The base branch, which pull requests go to.",
+                "type": "string",
+                "default": DEFAULT_BRANCH,
+            },
+            "paths": _object(
+                "Where things are, for a tree that was not generated.",
+                {
+                    "overlay": {
+                        "description": "Folder of an overlay; it holds {environment} "
+                        "and {stack} once each.",
+                        "type": "string",
+                        "default": DEFAULT_OVERLAY_PATTERN,
+                    }
+                },
+            ),
+            "defaults": _object(
+                "What holds for every stack that does not say otherwise.",
+                {
+                    "image": _text(
+                        "Image repository, without a tag.",
+                        _IMAGE,
+                        default=DEFAULT_IMAGE,
+                    ),
+                    "carry": _keys(
+                        "Keys of config.env that travel with a promotion. Names of "
+                        "secrets are refused.",
+                        default=[],
+                    ),
+                },
+            ),
+            "environments": {
+                "description": "The environments, in the order in which they are "
+                "shown.",
+                "type": "array",
+                "minItems": 1,
+                "items": _object(
+                    "One environment.",
+                    {
+                        "name": _text("Its name.", _NAME),
+                        "after": {
+                            "description": "The environments that it follows; a "
+                            "promotion takes its revision from one of them.",
+                            "type": "array",
+                            "items": {"type": "string", "pattern": _NAME},
+                            "uniqueItems": True,
+                            "default": [],
+                        },
+                    },
+                    required=("name",),
+                ),
+            },
+            "stacks": {
+                "description": "What a stack overrides. A stack exists where its "
+                "overlay exists; it need not be named here.",
+                "type": "object",
+                "propertyNames": {"pattern": _NAME},
+                "additionalProperties": _object(
+                    "Overrides of one stack.",
+                    {
+                        "image": _text("Image repository of this stack.", _IMAGE),
+                        "carry": _keys("Keys that travel, instead of the default."),
+                    },
+                ),
+                "default": {},
+            },
+            "promotions": {
+                "description": "The gates of each way between two environments.",
+                "type": "array",
+                "items": _PROMOTION,
+                "default": [],
+            },
+        },
+        required=("apiVersion", "environments"),
+    ),
+}
+
+
+def fleet_schema() -> dict[str, Json]:
+    """Return the schema that docs/gitops.schema.json publishes; a copy."""
+    return copy.deepcopy(_SCHEMA)
