@@ -7,6 +7,7 @@ their own. What is secret by name or as part of an address is gitops.secretnames
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 # Prefixes and lengths as the issuers document them; where only a prefix is promised,
@@ -26,7 +27,7 @@ _SHAPES: Final = tuple(
         ("an npm token", r"\bnpm_[A-Za-z0-9]{36}"),
         ("a Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{16,}"),
         ("an age secret key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{16,}"),
-        ("a JSON Web Token", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+        ("a JSON Web Token", r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
         ("a private key", r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"),
     )
 )
@@ -35,3 +36,10 @@ _SHAPES: Final = tuple(
 def token_shape(text: str) -> str | None:
     """Say what kind of credential a text holds; None when it shows none."""
     return next((name for name, form in _SHAPES if form.search(text)), None)
+
+
+def with_tokens_hidden(text: str, hide: Callable[[str], str]) -> str:
+    """Return the text with every credential replaced by what `hide` makes of it."""
+    for _, form in _SHAPES:
+        text = form.sub(lambda found: hide(found[0]), text)
+    return text
