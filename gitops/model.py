@@ -7,11 +7,11 @@ POSIX strings relative to the repository's root, never absolute, never with ".."
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, TypeAlias
+from typing import NewType, Protocol, TypeAlias, runtime_checkable
 
 from gitops.errors import TreeError
 
@@ -95,6 +95,15 @@ class Difference:
     after: str | None
 
 
+@runtime_checkable
+class Loadable(Protocol):
+    """Blobs that come from a program: one call for many is far cheaper."""
+
+    def load(self, blobs: Iterable[BlobId], /) -> None:
+        """Read these now; later reads of them ask nobody."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """The files of one commit (or of a work tree), as data.
@@ -129,6 +138,12 @@ class Tree:
                 hint="replace it by the file itself",
             )
         return self.blobs[entry.blob]
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Load the bytes of many plain files at once, where reading one is dear."""
+        if isinstance(self.blobs, Loadable):
+            found = (self.entries.get(path) for path in paths)
+            self.blobs.load([e.blob for e in found if e and e.mode.is_plain])
 
     def paths_under(self, folder: str) -> Iterator[str]:
         """Yield the paths below a folder ("" for all), sorted."""

@@ -7,6 +7,7 @@ what the files mean: images, overlays and policies are the callers' matter.
     nodes     what a text is made of
     reader    bytes -> nodes (the only user of PyYAML)
     values    nodes -> plain data; which text must be quoted
+    places    the bytes of a value, and of the line it has
     splice    planned changes -> new bytes, and the proof
     env       the same for env files
 """
@@ -29,7 +30,16 @@ from gitops.yamltext.nodes import (
     Style,
     resolved,
 )
+from gitops.yamltext.places import Source
 from gitops.yamltext.reader import check, compose, compose_stream
+from gitops.yamltext.splice import (
+    DeleteLine,
+    InsertLine,
+    Replace,
+    YamlEdit,
+    prove,
+    splice,
+)
 from gitops.yamltext.values import (
     Document,
     Position,
@@ -45,15 +55,20 @@ from gitops.yamltext.values import (
 
 __all__ = [
     "Alias",
+    "DeleteLine",
     "Document",
     "EnvLine",
+    "InsertLine",
     "Mapping",
     "Node",
     "Path",
     "Position",
+    "Replace",
     "Scalar",
     "Sequence",
+    "Source",
     "Style",
+    "YamlEdit",
     "check",
     "check_env_entry",
     "compose",
@@ -65,10 +80,12 @@ __all__ = [
     "parse_env",
     "parse_typed",
     "positions",
+    "prove",
     "reads_as_text",
     "resolved",
     "scalar_text",
     "set_env",
+    "splice",
     "typed_scalar",
     "unset_env",
 ]
