@@ -10,12 +10,14 @@ one right spelling, and every other is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from gitops.errors import RenderError, YamlError
+from gitops.reach.paths import shown
 from gitops.yamltext import (
     Mapping,
     Node,
@@ -96,6 +98,7 @@ _RUNS_PROGRAMS: Final = frozenset(
         "helmChartInflationGenerator",
     }
 )
+_KEY = re.compile(r"[-._a-zA-Z0-9]+", re.ASCII)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -264,13 +267,13 @@ def _of_generator(generator: str, entry: Mapping, path: str) -> Iterator[Referen
 
 
 def _file_of(item: Scalar, field: str, path: str) -> str:
-    """Return the file of `[key=]file`, as kustomize splits it."""
+    """Return the file of `[key=]file`; keys are those that a ConfigMap may have."""
     key, equals, file = item.value.partition("=")
-    if equals and (not key or not file or "=" in file):
+    if equals and not (_KEY.fullmatch(key) and file and "=" not in file):
         raise _refused(
             path,
             item.line,
-            f"{field} {item.value[:80]!a}: must be a file, or one key=file",
+            f"{field} {shown(item.value)} must be a file, or one key=file",
         )
     return file if equals else key
 

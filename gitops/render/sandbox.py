@@ -164,7 +164,7 @@ def _why_stopped(code: int, words: str, limits: Limits) -> str:
 _NO_MEMORY = re.compile(
     r"(?:fatal error|runtime): .*(?:out of memory|cannot allocate|failed to reserve)"
 )
-_STOPPED_BY: Final = {
+_STOPPED_BY: Final[Mapping[int, str]] = {
     signal.SIGKILL: "it was killed, perhaps because the machine had no memory left",
     signal.SIGXCPU: "it used more processor time than it may",
     signal.SIGXFSZ: "it tried to write a file",
