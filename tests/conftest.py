@@ -70,3 +70,37 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED.name}/ is not beside this checkout")
     return SHARED
+
+
+_EXPECTED_SKIPS = (
+    "is not beside this checkout",  # foreign data, where the folder is absent
+)
+
+
+class StrictSkips:
+    """Fail a run in which a test was skipped for a reason that nobody expected."""
+
+    def __init__(self) -> None:
+        self.unexpected: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = str(report.longrepr)
+            if not any(text in reason for text in _EXPECTED_SKIPS):
+                self.unexpected.append(f"{report.nodeid}: {reason}")
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        for line in self.unexpected:
+            terminalreporter.write_line(f"UNEXPECTED SKIP {line}", red=True)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.unexpected and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the real parts are installed, a skip is a failure."""
+    if os.environ.get("TEST_STRICT_SKIPS") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(StrictSkips(), "strict-skips")

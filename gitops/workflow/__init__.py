@@ -9,26 +9,34 @@ work. One caller at a time per repository; the service's lock sees to that.
 
 from __future__ import annotations
 
+from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
 from gitops.workflow.finish import Held, adopt, approve, close, merge
+from gitops.workflow.history import PastRevision, revisions_of
 from gitops.workflow.inspect import (
     Inspection,
     inspect,
     inspect_pull_request,
 )
-from gitops.workflow.place import Workplace, World, look
+from gitops.workflow.place import Progress, Workplace, World, look
 from gitops.workflow.propose import Planner, propose
 from gitops.workflow.settle import resume, settle
+from gitops.workflow.survey import Standing, survey
 
 __all__ = [
     "Examination",
     "Held",
     "Inspection",
+    "PastRevision",
     "Planner",
+    "Progress",
+    "Standing",
     "Workplace",
     "World",
     "adopt",
     "approve",
+    "check_path",
+    "check_repository",
     "close",
     "examine",
     "inspect",
@@ -37,5 +45,7 @@ __all__ = [
     "merge",
     "propose",
     "resume",
+    "revisions_of",
     "settle",
+    "survey",
 ]

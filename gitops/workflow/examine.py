@@ -21,6 +21,7 @@ from gitops.model import (
 )
 from gitops.reach import reached
 from gitops.validate import check_manifests, check_tree, scan_secrets
+from gitops.workflow.check import finding_of
 from gitops.workflow.place import Workplace, World, fleet_of
 
 
@@ -125,7 +126,7 @@ def compare(
     return Comparison(
         before=rendered_before,
         after=rendered_after,
-        findings=(*(_does_not_build(error) for error in unbuilt), *found),
+        findings=(*(finding_of(error, "does-not-build") for error in unbuilt), *found),
         new=tuple(f for f in found if _key(f) not in known),
         unbuilt=unbuilt,
     )
@@ -169,16 +170,6 @@ def _render(
 def _key(finding: Finding) -> tuple[str, str, str]:
     """Return what makes two findings the same; a line may move."""
     return (finding.rule, finding.path, finding.message)
-
-
-def _does_not_build(error: GitopsError) -> Finding:
-    return Finding(
-        rule="does-not-build",
-        severity=Severity.ERROR,
-        path=error.message.partition(":")[0],
-        message=error.message,
-        hint=error.hint,
-    )
 
 
 def _findings(

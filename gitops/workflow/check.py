@@ -1,0 +1,148 @@
+"""Check what is there, changing nothing: a fleet, one overlay, or any manifests.
+
+What does not parse or does not build is a finding here, not an error: the question
+was whether the files are right.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Final
+
+from gitops.errors import (
+    GitopsError,
+    PlacedError,
+    RenderError,
+    TreeError,
+    UnknownNameError,
+)
+from gitops.layout import (
+    KUSTOMIZATION_FILES,
+    kustomization_in,
+    overlay_folders,
+    overlay_path,
+)
+from gitops.model import Finding, Fleet, Severity, Target, Tree
+from gitops.overlay import read_overlay
+from gitops.render import Renderer
+from gitops.schemas import Schemas
+from gitops.validate import check_files, check_manifests, check_tree
+from gitops.workflow.place import Progress, fleet_of, silent
+
+_MANIFESTS: Final = frozenset({".yaml", ".yml", ".json"})
+
+
+def check_repository(
+    tree: Tree,
+    renderer: Renderer,
+    schemas: Schemas,
+    *,
+    only: Target | None = None,
+    progress: Progress = silent,
+) -> tuple[Finding, ...]:
+    """Check gitops.yaml, every overlay's files, and what kustomize makes of them.
+
+    Args:
+        tree: a commit or a work tree.
+        renderer: builds the overlays.
+        schemas: of the chosen Kubernetes version.
+        only: check this target's overlay alone.
+        progress: told how many overlays are done.
+
+    Raises:
+        UnknownNameError: ``only`` is no target of the fleet.
+    """
+    try:
+        fleet = fleet_of(tree)
+    except TreeError as error:
+        return (finding_of(error, "unparsable"),)
+    folders = (
+        overlay_folders(tree, fleet.overlay_pattern)
+        if only is None
+        else (_folder_of(tree, fleet, only),)
+    )
+    found = [
+        finding
+        for finding in check_tree(tree, fleet)
+        if only is None or finding.path.rpartition("/")[0] in folders
+    ]
+    for done, folder in enumerate(folders):
+        progress("check", done, len(folders))
+        found += _built(tree, folder, renderer, schemas)
+    progress("check", len(folders), len(folders))
+    return tuple(dict.fromkeys(found))
+
+
+def check_path(
+    tree: Tree, path: str, renderer: Renderer, schemas: Schemas
+) -> tuple[Finding, ...]:
+    """Check one kustomization, one file of manifests, or a folder of them.
+
+    Args:
+        tree: the files around the path.
+        path: relative to the tree's root; "" is the root.
+        renderer: builds a kustomization.
+        schemas: of the chosen Kubernetes version.
+
+    Raises:
+        UnknownNameError: there is nothing to check at the path.
+    """
+    name = PurePosixPath(path).name
+    if path in tree and name not in KUSTOMIZATION_FILES:
+        return check_files(tree, [path], schemas)
+    folder = path.rpartition("/")[0] if path in tree else path
+    try:
+        if kustomization_in(tree, folder) is not None:
+            return _built(tree, folder, renderer, schemas)
+    except TreeError as error:
+        return (finding_of(error, "unparsable"),)
+    files = [p for p in tree.paths_under(path) if PurePosixPath(p).suffix in _MANIFESTS]
+    if not files:
+        raise UnknownNameError(
+            f"{path or '.'}: nothing to check: no kustomization, no manifests",
+            hint="name a file, a folder with a kustomization, or STACK ENV",
+        )
+    return check_files(tree, files, schemas)
+
+
+def _folder_of(tree: Tree, fleet: Fleet, target: Target) -> str:
+    try:
+        return read_overlay(tree, fleet, target).path
+    except UnknownNameError:
+        raise
+    except TreeError:
+        # Broken, and that will be a finding; where it is does not depend on that.
+        return overlay_path(fleet.overlay_pattern, target)
+
+
+def _built(
+    tree: Tree, folder: str, renderer: Renderer, schemas: Schemas
+) -> tuple[Finding, ...]:
+    try:
+        rendered = renderer.render(tree, [folder])[folder]
+    except PlacedError as error:
+        return (finding_of(error, "unparsable"),)
+    except (RenderError, TreeError) as error:
+        return (finding_of(error, "does-not-build", path=folder),)
+    return check_manifests(rendered, schemas)
+
+
+def finding_of(error: GitopsError, rule: str, *, path: str = "") -> Finding:
+    """Tell an error as a finding."""
+    if isinstance(error, PlacedError):
+        return Finding(
+            rule=rule,
+            severity=Severity.ERROR,
+            path=error.path,
+            line=error.line,
+            message=error.problem,
+            hint=error.hint,
+        )
+    return Finding(
+        rule=rule,
+        severity=Severity.ERROR,
+        path=path or error.message.partition(":")[0],
+        message=error.message,
+        hint=error.hint,
+    )
+

@@ -1,0 +1,147 @@
+"""What a command stands on: settings, store, repository, output; opened, then closed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops import branch_name
+from gitops.errors import HeldError, UnknownNameError
+from gitops.model import CommitId, Tree
+from gitops.overlay import list_overlays
+from gitops.tree import read_work_tree
+from gitops.workflow import Workplace, look
+from service import settings as settings_module
+from service.cli.output import Output
+from service.clock import utc_now
+from service.repository import Located, locate, open_workplace, writing
+from service.settings import Settings
+from service.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's surroundings."""
+
+    settings: Settings
+    store: Store
+    out: Output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositorySession:
+    """A session with a repository."""
+
+    settings: Settings
+    store: Store
+    out: Output
+    located: Located
+    place: Workplace
+
+    def check_running(self) -> None:
+        """Refuse to write while the pause switch is on (R19).
+
+        Raises:
+            HeldError: it is on.
+        """
+        if self.store.holds.is_paused(self.located.name):
+            raise HeldError(
+                f"{self.located.name}: the repository is paused",
+                hint="`directus-gitops resume` ends it",
+            )
+
+    def check_names(self, stack: str, environment: str) -> None:
+        """Refuse names that the base branch does not know; empty means every one.
+
+        Raises:
+            UnknownNameError: no such stack, or no such environment.
+        """
+        world = look(self.place)
+        known = list_overlays(world.tree, world.fleet)
+        _check_known("stack", stack, {o.target.stack for o in known})
+        _check_known(
+            "environment", environment, {e.name for e in world.fleet.environments}
+        )
+
+    def audit(self, action: str, **details: str | int | None) -> None:
+        """Write an effect on the world into the audit trail."""
+        self.store.audit.append(
+            by=self.settings.login,
+            action=action,
+            repository=self.located.name,
+            details=details,
+        )
+
+    def tree(self, ref: str = "") -> Tree:
+        """Read the work tree as it is, or a branch of the origin."""
+        work_tree = self.located.work_tree
+        if ref or work_tree is None:
+            return self.place.mirror.read_tree(self._commit(ref or self.place.base))
+        return read_work_tree(work_tree.root)
+
+    def _commit(self, ref: str) -> CommitId:
+        self.place.mirror.fetch()
+        found = self.place.mirror.tip(branch_name(ref))
+        if found is None:
+            raise UnknownNameError(
+                f"the origin has no branch {ref!a}", hint="see `git branch --remotes`"
+            )
+        return found
+
+
+def _check_known(what: str, name: str, known: Collection[str]) -> None:
+    if name and name not in known:
+        raise UnknownNameError(
+            f"there is no {what} {name[:80]!a}",
+            hint=f"known: {', '.join(sorted(known))}",
+        )
+
+
+@contextmanager
+def session(data: Path | None, *, as_json: bool) -> Iterator[Session]:
+    """Open settings and store for a command that needs no repository."""
+    settings = settings_module.load(data=data)
+    store = Store(settings.database, settings.data, utc_now)
+    try:
+        yield Session(settings=settings, store=store, out=Output(as_json=as_json))
+    finally:
+        store.close()
+
+
+@contextmanager
+def in_repository(
+    repo: str, data: Path | None, *, as_json: bool
+) -> Iterator[RepositorySession]:
+    """Open everything for a command on a repository."""
+    with session(data, as_json=as_json) as base:
+        located = locate(base.settings, repo)
+        with base.out.progress() as progress:
+            yield RepositorySession(
+                settings=base.settings,
+                store=base.store,
+                out=base.out,
+                located=located,
+                place=open_workplace(base.settings, base.store, located, progress),
+            )
+
+
+@contextmanager
+def writing_in_repository(
+    repo: str, data: Path | None, *, as_json: bool
+) -> Iterator[RepositorySession]:
+    """Open everything, and be the repository's only writer while the body runs."""
+    with session(data, as_json=as_json) as base:
+        located = locate(base.settings, repo)
+        with (
+            writing(base.settings, located.name),
+            base.out.progress() as progress,
+        ):
+            yield RepositorySession(
+                settings=base.settings,
+                store=base.store,
+                out=base.out,
+                located=located,
+                place=open_workplace(base.settings, base.store, located, progress),
+            )

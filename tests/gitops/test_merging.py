@@ -1,0 +1,186 @@
+"""Which merging gates are closed, and what the person is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gitops.layout import target
+from gitops.merging import closed_merge_gates
+from gitops.model import (
+    Approval,
+    BaseScope,
+    BranchName,
+    ChangeKey,
+    CommitId,
+    EnvironmentName,
+    Finding,
+    Fleet,
+    GroupScope,
+    Hold,
+    Intent,
+    IntentId,
+    IntentState,
+    Plan,
+    PlanKind,
+    PromotionRule,
+    Provenance,
+    PullRequest,
+    PullRequestState,
+    Scope,
+    Severity,
+    StackName,
+    TargetScope,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HEAD, OLD = CommitId("a" * 40), CommitId("b" * 40)
+STAGING = EnvironmentName("staging")
+SHOP = TargetScope(target=target("shop", "staging"))
+FLEET = Fleet(
+    branch=BranchName("main"), overlay_pattern="o/{environment}/{stack}", image="i"
+)
+REQUEST = PullRequest(
+    number=1,
+    url=None,
+    title="t",
+    body="",
+    branch=BranchName("b"),
+    base=BranchName("main"),
+    head=HEAD,
+    state=PullRequestState.OPEN,
+    author="ada",
+    created_at=NOON,
+)
+
+
+def intent(
+    kind: PlanKind = PlanKind.BUMP,
+    scope: Scope = SHOP,
+    findings: tuple[Finding, ...] = (),
+) -> Intent:
+    return Intent(
+        id=IntentId("1"),
+        key=ChangeKey("k"),
+        repository="r",
+        plan=Plan(
+            kind=kind,
+            scope=scope,
+            changes=(),
+            provenance=Provenance(
+                requested_by="ada", source_environment=EnvironmentName("development")
+            ),
+            findings=findings,
+        ),
+        branch=BranchName("b"),
+        created_at=NOON,
+        state=IntentState.PR_OPEN,
+    )
+
+
+def hold(stack: str | None = None, environment: str | None = None) -> Hold:
+    return Hold(
+        stack=StackName(stack) if stack else None,
+        environment=EnvironmentName(environment) if environment else None,
+        reason="audit",
+        by="bo",
+        at=NOON,
+    )
+
+
+def closed(
+    *intents: Intent,
+    request: PullRequest = REQUEST,
+    fleet: Fleet = FLEET,
+    holds: tuple[Hold, ...] = (),
+    paused: bool = False,
+) -> tuple[str, ...]:
+    return closed_merge_gates(fleet, intents, request, holds=holds, paused=paused)
+
+
+def with_rule(approvals: int = 0, go: int = 0) -> Fleet:
+    rule = PromotionRule(
+        source=EnvironmentName("development"),
+        target=STAGING,
+        approvals=approvals,
+        go=go,
+    )
+    return replace(FLEET, promotions=(rule,))
+
+
+def approved(*pairs: tuple[str, CommitId]) -> PullRequest:
+    given = tuple(Approval(by=by, head=head, at=NOON) for by, head in pairs)
+    return replace(REQUEST, approvals=given)
+
+
+def test_a_plain_bump_may_be_merged() -> None:
+    assert closed(intent()) == ()
+
+
+def test_a_pull_request_of_a_person_has_no_rules_of_ours() -> None:
+    assert closed(holds=(hold(),)) == ()
+
+
+def test_the_pause_switch_stops_every_merge() -> None:
+    assert "paused" in closed(intent(), paused=True)[0]
+
+
+def test_a_change_that_says_it_is_broken_cannot_be_merged() -> None:
+    conflict = Finding(rule="r", severity=Severity.ERROR, path="p", message="m")
+    assert "conflicts" in closed(intent(findings=(conflict,)))[0]
+
+
+@pytest.mark.parametrize(
+    ("held", "stops"),
+    [
+        (hold(), True),
+        (hold("shop"), True),
+        (hold(None, "staging"), True),
+        (hold("shop", "staging"), True),
+        (hold("blog"), False),
+        (hold("shop", "production"), False),
+    ],
+)
+def test_a_hold_stops_what_it_names(held: Hold, stops: bool) -> None:
+    assert bool(closed(intent(), holds=(held,))) is stops
+
+
+def test_a_hold_says_who_when_and_why() -> None:
+    (reason,) = closed(intent(), holds=(hold("shop"),))
+    assert reason == "shop is held by bo since 2026-03-01 12:00 UTC: audit"
+
+
+def test_a_hold_does_not_stop_a_rollback() -> None:
+    assert closed(intent(PlanKind.ROLLBACK), holds=(hold(),)) == ()
+
+
+def test_a_hold_on_everything_stops_groups_and_upgrades() -> None:
+    group = intent(scope=GroupScope(environment=STAGING, group="all"))
+    base = intent(PlanKind.UPGRADE, BaseScope())
+    assert closed(group, holds=(hold(None, "staging"),))
+    assert closed(base, holds=(hold(),))
+    assert not closed(base, holds=(hold("shop"),))
+
+
+def test_approvals_count_once_a_person_on_the_current_head_without_the_author() -> None:
+    promotion = intent(PlanKind.PROMOTE)
+    request = approved(
+        ("ada", HEAD), ("bo", HEAD), ("bo", HEAD), ("cy", OLD), ("di", OLD)
+    )
+    fleet = with_rule(approvals=2)
+    assert closed(promotion, request=request, fleet=fleet) == (
+        f"1 of 2 approvals of {HEAD[:12]}",
+    )
+    enough = approved(("bo", HEAD), ("cy", HEAD))
+    assert closed(promotion, request=enough, fleet=fleet) == ()
+
+
+def test_a_bump_needs_no_approvals_of_a_promotion_rule() -> None:
+    assert closed(intent(), fleet=with_rule(approvals=2, go=1)) == ()
+
+
+def test_a_rule_with_go_waits_for_a_releaser() -> None:
+    promotion = intent(PlanKind.PROMOTE)
+    assert "go" in closed(promotion, fleet=with_rule(go=1))[0]
