@@ -25,7 +25,7 @@ class SecretsChoice(StrEnum):
 
     EXISTING = "existing"
     EXTERNAL_SECRETS = "external-secrets"
-    SEALED_SECRETS = "sealed-secrets"  # noqa: S105  # a choice, not a secret
+    SEALED_SECRETS = "sealed-secrets"  # a choice, not a secret
     SOPS = "sops"
 
 
@@ -56,7 +56,7 @@ def secrets_choice(value: str) -> SecretsChoice:
         return SecretsChoice(value)
     except ValueError as error:
         raise InputError(
-            f"{ascii(value[:40])} is no way to keep secrets",
+            f"{value[:40]!a} is no way to keep secrets",
             hint=f"use one of: {', '.join(SecretsChoice)}",
         ) from error
 
