@@ -4,12 +4,13 @@ Promise: a hostile text ends in a YamlError, in little time; an edit touches the
 of the planned scalars and no other. Nothing is ever dumped again. It must not know
 what the files mean: images, overlays and policies are the callers' matter.
 
-    nodes     what a text is made of
-    reader    bytes -> nodes (the only user of PyYAML)
-    values    nodes -> plain data; which text must be quoted
-    places    the bytes of a value, and of the line it has
-    splice    planned changes -> new bytes, and the proof
-    env       the same for env files
+    nodes       what a text is made of
+    characters  bytes -> characters, within limits
+    reader      bytes -> nodes (the only user of PyYAML)
+    values      nodes -> plain data; which text must be quoted
+    places      the bytes of a value, and of the line it has
+    splice      planned changes -> new bytes, and the proof
+    env         the same for env files
 """
 
 from gitops.yamltext.env import (
@@ -17,6 +18,7 @@ from gitops.yamltext.env import (
     check_env_entry,
     env_problems,
     parse_env,
+    prove_env,
     set_env,
     unset_env,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "parse_typed",
     "positions",
     "prove",
+    "prove_env",
     "reads_as_text",
     "resolved",
     "scalar_text",

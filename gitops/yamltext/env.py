@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gitops.errors import InputError, YamlError
+from gitops.errors import InputError, PlanError, YamlError
+from gitops.yamltext.characters import BOM
 from gitops.yamltext.nodes import FILE_LIMITS
-from gitops.yamltext.reader import BOM
 
 LINE_MAX: Final = 65_535  # bytes of a line; Go's bufio.Scanner stops at one more
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)  # Kubernetes: ConfigMap keys
@@ -86,16 +86,21 @@ def set_env(text: bytes, path: str, key: str, value: str) -> bytes:
     Raises:
         YamlError: see parse_env.
         InputError: a key or value that an env file cannot hold.
+        PlanError: the result is not what was planned. That would be a bug of ours.
     """
     check_env_entry(key, value)
-    for entry in parse_env(text, path):
-        if entry.key == key:
-            return text[: entry.start] + value.encode() + text[entry.end :]
+    entries = {entry.key: entry for entry in parse_env(text, path)}
     added = f"{key}={value}".encode()
-    newline = b"\r\n" if b"\r\n" in text else b"\n"
-    if text.removeprefix(BOM) and not text.endswith(b"\n"):
-        return text + newline + added
-    return text + added + newline
+    newline = b"\r\n" if text.endswith(b"\r", 0, text.rfind(b"\n")) else b"\n"
+    if key in entries:
+        old = entries[key]
+        after = text[: old.start] + value.encode() + text[old.end :]
+    elif text.removeprefix(BOM) and not text.endswith(b"\n"):
+        after = text + newline + added
+    else:
+        after = text + added + newline
+    prove_env(text, after, path, key=key, value=value)
+    return after
 
 
 def unset_env(text: bytes, path: str, key: str) -> bytes:
@@ -103,15 +108,69 @@ def unset_env(text: bytes, path: str, key: str) -> bytes:
 
     Raises:
         YamlError: see parse_env.
+        PlanError: the result is not what was planned. That would be a bug of ours.
     """
     for entry in parse_env(text, path):
-        if entry.key != key:
-            continue
-        start, end = entry.line_start, entry.line_end
-        if not text[start:end].endswith(b"\n"):
-            start -= len(_line_break_before(text, start))
-        return text[:start] + text[end:]
+        if entry.key == key:
+            start, end = _line_span(text, entry)
+            after = text[:start] + text[end:]
+            prove_env(text, after, path, key=key, value=None)
+            return after
     return text
+
+
+def prove_env(
+    before: bytes, after: bytes, path: str, *, key: str, value: str | None
+) -> None:
+    """Refuse a result that differs in more, or in less, than one key.
+
+    Args:
+        before: the file as it was.
+        after: the file as it shall be.
+        path: its name, for errors.
+        key: the key that was set or (value None) removed.
+        value: its new value.
+
+    Raises:
+        PlanError: another entry changed, or another byte moved.
+        YamlError: one of the texts cannot be read.
+    """
+    old = {entry.key: entry for entry in parse_env(before, path)}
+    new = {entry.key: entry for entry in parse_env(after, path)}
+    planned = {name: entry.value for name, entry in old.items()}
+    if value is None:
+        planned.pop(key, None)
+    else:
+        planned[key] = value
+    is_planned = [(n, e.value) for n, e in new.items()] == list(planned.items())
+    if not is_planned or _kept(before, old, new, key) != _kept(after, new, old, key):
+        raise PlanError(
+            f"{path}: the edit of {key} would not be exact",
+            hint="nothing was changed; edit it by hand, and report this as a bug",
+        )
+
+
+def _kept(
+    text: bytes, entries: dict[str, EnvLine], others: dict[str, EnvLine], key: str
+) -> bytes:
+    """Return the text without the planned value, or line where the other has none."""
+    if key not in entries:
+        return text
+    entry = entries[key]
+    start, end = entry.start, entry.end
+    if key not in others:
+        start, end = _line_span(text, entry)
+    return text[:start] + text[end:]
+
+
+def _line_span(text: bytes, entry: EnvLine) -> tuple[int, int]:
+    """Return the bytes of a line with one line break, the one before in a last line."""
+    start, end = entry.line_start, entry.line_end
+    if not text.endswith(b"\n", start, end):
+        for line_break in (b"\n", b"\r"):
+            if text.endswith(line_break, 0, start):
+                start -= 1
+    return start, end
 
 
 def check_env_entry(key: str, value: str) -> None:
@@ -140,12 +199,6 @@ def check_env_entry(key: str, value: str) -> None:
             f"the value of {key} makes a line of {size} bytes; at most {LINE_MAX}",
             hint="put it into a file of its own",
         )
-
-
-def _line_break_before(text: bytes, at: int) -> bytes:
-    if text.endswith(b"\r\n", 0, at):
-        return b"\r\n"
-    return b"\n" if text.endswith(b"\n", 0, at) else b""
 
 
 def _scan(text: bytes, path: str) -> Iterator[EnvLine | YamlError]:

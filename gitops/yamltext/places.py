@@ -104,7 +104,9 @@ class Place:
         for step in at:
             child = _child(found[-1], step)
             if child is None:
-                raise _refused(source, at, "there is no such value", found[-1])
+                is_alias = isinstance(found[-1], Alias)
+                problem = "it is part of an alias" if is_alias else "it is not there"
+                raise _refused(source, at, problem, found[-1])
             found.append(child)
         for node in found:
             if id(node) in source.shared:

@@ -9,15 +9,14 @@ none of that, and every limit is checked while they arrive.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
 from gitops.errors import YamlError
+from gitops.yamltext.characters import BOM, byte_offsets, decode
 from gitops.yamltext.nodes import (
     FILE_LIMITS,
     STREAM_LIMITS,
@@ -31,13 +30,8 @@ from gitops.yamltext.nodes import (
     Style,
 )
 
-BOM: Final = b"\xef\xbb\xbf"
 _CORE = "tag:yaml.org,2002:"
 _CORE_TAGS = frozenset({"str", "int", "float", "bool", "null", "map", "seq"})
-_NON_ASCII = re.compile(r"[^\x00-\x7f]")
-_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
-_TAG_DIRECTIVES_MAX = 8  # libyaml compares each with all before: 50,000 take 3 s
-_ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?:\s|(?<=\s)#[^\r\n]*)*)+")
 
 # The stubs let an event have no marks; PyYAML's parsers always set them.
@@ -103,58 +97,12 @@ def read_documents(
         path=path,
         limits=limits,
         text=decoded,
-        offset=_byte_offsets(decoded, skipped),
+        offset=byte_offsets(decoded, skipped),
     )
     for event in _events(decoded, path, loader):
         root = composer.take(event)
         if root is not None:
             yield root
-
-
-def decode(text: bytes, path: str, limits: Limits) -> str:
-    """Return the text without a byte order mark.
-
-    Raises:
-        YamlError: too large, not UTF-8, or with characters that no reader agrees on.
-    """
-    if len(text) > limits.size:
-        raise YamlError(
-            f"{len(text)} bytes; at most {limits.size} are read",
-            path=path,
-            hint="split the file",
-        )
-    try:
-        decoded = text.removeprefix(BOM).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise YamlError(
-            f"byte 0x{text.removeprefix(BOM)[error.start]:02x} is not UTF-8",
-            path=path,
-            line=text.count(b"\n", 0, error.start) + 1,
-            hint="save the file as UTF-8",
-        ) from error
-    odd = "\0" if "\0" in decoded else None
-    if odd is None and not limits.odd_breaks and not decoded.isascii():
-        found = _ODD_BREAK.search(decoded)
-        odd = found[0] if found else None
-    if odd is not None:
-        raise YamlError(
-            f"character U+{ord(odd):04X} is not allowed",
-            path=path,
-            line=decoded.count("\n", 0, decoded.index(odd)) + 1,
-            hint="save the file as UTF-8, without this character",
-        )
-    if len(_TAG_DIRECTIVE.findall(decoded)) > _TAG_DIRECTIVES_MAX:
-        raise YamlError(f"more than {_TAG_DIRECTIVES_MAX} %TAG lines", path=path)
-    return decoded
-
-
-def _byte_offsets(text: str, skipped: int) -> Callable[[int], int]:
-    """Return the function from PyYAML's character index to our byte offset."""
-    if text.isascii():
-        return lambda index: index + skipped
-    wide = [found.start() for found in _NON_ASCII.finditer(text)]
-    extra = [0, *accumulate(len(text[at].encode()) - 1 for at in wide)]
-    return lambda index: index + skipped + extra[bisect_left(wide, index)]
 
 
 def _events(text: str, path: str, loader: type) -> Iterator[_Event]:

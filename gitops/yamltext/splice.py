@@ -99,6 +99,8 @@ def _replacement(place: Place, value: str) -> _Splice:
     old, space, like = place.value, "", Style.PLAIN
     if isinstance(old, Scalar):
         like, space = old.style, " " if old.is_empty else ""
+        if old.is_empty and not place.source.text.endswith(b":", 0, old.start):
+            raise place.refused("the key stands alone, without a colon")
         if old.tag not in ("", "str"):
             raise place.refused(f"it has the tag !!{old.tag}")
         if like.is_block and b"#" in block_header(place.source.text, old):
