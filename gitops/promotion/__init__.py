@@ -1,0 +1,29 @@
+"""PLAN: what a request means for a tree, before a file is touched. Pure.
+
+Promises a Plan that says what is wanted and what a reviewer must know, or a refusal
+with its reason. A plan without changes means that the base branch says it already.
+It looks at trees, rules and a given moment; never at a clock, a network or a file.
+
+    guards     holds and the pause switch
+    bump       another revision, for one stack or an environment
+    carry      a revision from one environment to the next
+    gates      when a promotion may be opened, and if not, until when
+    configure  keys of config.env
+    rollback   back to a revision that ran before
+"""
+
+from gitops.promotion.bump import plan_bump, plan_bumps
+from gitops.promotion.carry import plan_promotion
+from gitops.promotion.configure import plan_config
+from gitops.promotion.gates import Gate, opening_gates
+from gitops.promotion.rollback import plan_rollback
+
+__all__ = [
+    "Gate",
+    "opening_gates",
+    "plan_bump",
+    "plan_bumps",
+    "plan_config",
+    "plan_promotion",
+    "plan_rollback",
+]

@@ -1,0 +1,234 @@
+"""PLAN a promotion: carry a revision, and what goes with it, to the next. Pure.
+
+The source is what the base branch says, never an open pull request. Closed opening
+gates are findings, because a person or program asked; holds, the pause switch and the
+downgrade guard refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from gitops.catalogue import risks
+from gitops.errors import PlanError
+from gitops.fleet import predecessors, sources_of
+from gitops.model import (
+    Change,
+    EnvironmentName,
+    Finding,
+    Fleet,
+    Hold,
+    Overlay,
+    Plan,
+    PlanKind,
+    PromotionRule,
+    Provenance,
+    Revision,
+    SetConfig,
+    SetRevision,
+    Severity,
+    StackName,
+    Target,
+    TargetScope,
+    Tree,
+)
+from gitops.overlay import read_overlay
+from gitops.promotion.gates import closed_gate_findings, opening_gates
+from gitops.promotion.guards import check_environment, refuse_held, refuse_paused
+from gitops.secretnames import is_secret
+from gitops.tokenshapes import token_shape
+from gitops.versions import Step, step, version_of
+
+
+def plan_promotion(
+    tree: Tree,
+    fleet: Fleet,
+    stack: StackName,
+    *,
+    to: EnvironmentName,
+    requested_by: str,
+    now: datetime,
+    source: EnvironmentName | None = None,
+    reason: str = "",
+    merged_at: datetime | None = None,
+    holds: Sequence[Hold] = (),
+    paused: bool = False,
+) -> Plan:
+    """Plan to carry a stack's revision from one environment to another.
+
+    Tag and digest travel, and the keys that the fleet says travel (`carry`). A key
+    that the source does not set is left alone in the target, and told of.
+
+    Args:
+        tree: the base branch.
+        fleet: its rules.
+        stack: which stack.
+        to: the environment that changes.
+        requested_by: who asked.
+        now: aware; gates are judged at this moment.
+        source: the environment that the revision leaves; needed where `to` follows
+            several.
+        reason: the asker's words.
+        merged_at: when the revision came to the source; None when not known.
+        holds: of the repository.
+        paused: whether the pause switch is on.
+
+    Returns:
+        A plan; without changes when the target has all of it already.
+
+    Raises:
+        UnknownNameError: no such environment, or no such stack in one of them.
+        HeldError: a hold or the pause switch forbids it.
+        PlanError: no source, or several, or not one that `to` follows; a downgrade;
+            or a value that must not travel.
+        TreeError: an overlay cannot be read.
+    """
+    refuse_paused(paused=paused)
+    check_environment(fleet, to)
+    origin = _source(fleet, to, source)
+    target = Target(environment=to, stack=stack)
+    refuse_held(target, holds)
+    left = read_overlay(tree, fleet, Target(environment=origin, stack=stack))
+    entered = read_overlay(tree, fleet, target)
+    _refuse_downgrade(left, entered)
+    wanted = _changes(left, entered, fleet.carry_of(stack))
+    findings: tuple[Finding, ...] = ()
+    if wanted:
+        gates = _closed_gates(fleet, origin, entered, now=now, merged_at=merged_at)
+        missing = _missing(left, entered, fleet.carry_of(stack))
+        findings = (*_of_revision(left, entered), *gates, *missing)
+    return Plan(
+        kind=PlanKind.PROMOTE,
+        scope=TargetScope(target=target),
+        changes=wanted,
+        provenance=Provenance(
+            requested_by=requested_by,
+            source_environment=origin,
+            source_commit=tree.commit,
+            reason=reason,
+        ),
+        findings=findings,
+    )
+
+
+def _source(
+    fleet: Fleet, to: EnvironmentName, asked: EnvironmentName | None
+) -> EnvironmentName:
+    """Choose where the revision comes from."""
+    possible = sources_of(fleet, to)
+    if asked is not None:
+        check_environment(fleet, asked)
+        if asked not in possible:
+            raise PlanError(
+                f"{to} does not follow {asked}",
+                hint=f"it follows: {', '.join(possible) or 'none'}; a promotion rule "
+                "in gitops.yaml can add a way",
+            )
+        return asked
+    first = predecessors(fleet, to) or possible
+    if not first:
+        raise PlanError(
+            f"{to} follows no environment, so nothing can be promoted to it",
+            hint=f"bump it, or name what it follows in gitops.yaml: "
+            f"{{name: {to}, after: [...]}}",
+        )
+    if len(first) > 1:
+        raise PlanError(
+            f"{to} follows several environments: {', '.join(first)}",
+            hint="name one of them with --from",
+        )
+    return first[0]
+
+
+def _refuse_downgrade(left: Overlay, entered: Overlay) -> None:
+    if step(entered.revision.tag, left.revision.tag) is Step.DOWNGRADE:
+        raise PlanError(
+            f"{entered.target} runs {entered.revision.tag}; "
+            f"{left.target.environment} has the older {left.revision.tag}",
+            hint="a promotion never goes back; use `directus-gitops rollback`",
+        )
+
+
+def _changes(
+    left: Overlay, entered: Overlay, carried: Sequence[str]
+) -> tuple[Change, ...]:
+    """Return all that is wanted, or nothing where the target has all of it.
+
+    What the target has already stays in: of several requests for one pull request
+    the newest value wins, so each must name every value it stands for.
+    """
+    revision = Revision(
+        image=entered.revision.image,
+        tag=left.revision.tag,
+        digest=left.revision.digest,
+    )
+    values = {key: left.config[key] for key in carried if key in left.config}
+    satisfied = entered.revision == revision and all(
+        entered.config.get(key) == value for key, value in values.items()
+    )
+    if satisfied:
+        return ()
+    for key, value in values.items():
+        if is_secret(key, value) or token_shape(value):
+            raise PlanError(
+                f"{left.path}/config.env: the value of {key} looks like a credential",
+                hint="take the key out of `carry`, and keep the value in a Secret",
+            )
+    return (
+        SetRevision(target=entered.target, revision=revision),
+        *(
+            SetConfig(target=entered.target, key=key, value=value)
+            for key, value in values.items()
+        ),
+    )
+
+
+def _of_revision(left: Overlay, entered: Overlay) -> Iterator[Finding]:
+    yield from risks(entered.revision.tag, left.revision.tag, path=entered.path)
+    if left.revision.digest is None and version_of(left.revision.tag) is None:
+        yield Finding(
+            rule="floating-tag",
+            severity=Severity.WARNING,
+            path=entered.path,
+            message=f"{left.revision.tag} may name another image in "
+            f"{entered.target.environment} than it did in {left.target.environment}",
+            hint=f"bump {left.target} to a full version or a digest first",
+        )
+
+
+def _closed_gates(
+    fleet: Fleet,
+    origin: EnvironmentName,
+    entered: Overlay,
+    *,
+    now: datetime,
+    merged_at: datetime | None,
+) -> tuple[Finding, ...]:
+    rule = _rule(fleet, origin, entered.target.environment)
+    if rule is None:
+        return ()
+    gates = opening_gates(rule, now=now, merged_at=merged_at)
+    return closed_gate_findings(gates, path=entered.path)
+
+
+def _rule(
+    fleet: Fleet, source: EnvironmentName, to: EnvironmentName
+) -> PromotionRule | None:
+    ways = (r for r in fleet.promotions if (r.source, r.target) == (source, to))
+    return next(ways, None)
+
+
+def _missing(
+    left: Overlay, entered: Overlay, carried: Sequence[str]
+) -> Iterator[Finding]:
+    for key in carried:
+        if key not in left.config:
+            here = "keeps its value" if key in entered.config else "has none either"
+            yield Finding(
+                rule="carry-missing",
+                severity=Severity.INFO,
+                path=entered.path,
+                message=f"{key} travels with promotions, but is not set in "
+                f"{left.target.environment}; {entered.target.environment} {here}",
+            )

@@ -1,0 +1,98 @@
+"""What forbids a change whatever it is: a person's hold and the pause switch. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.cron import spell_time
+from gitops.errors import HeldError, UnknownNameError
+from gitops.layout import FLEET_FILE
+from gitops.model import (
+    Environment,
+    EnvironmentName,
+    Finding,
+    Fleet,
+    Hold,
+    Severity,
+    Target,
+)
+
+
+def check_environment(fleet: Fleet, name: EnvironmentName) -> Environment:
+    """Accept an environment of the fleet.
+
+    Raises:
+        UnknownNameError: there is none of that name; the hint lists them.
+    """
+    found = fleet.environment(name)
+    if found is None:
+        known = ", ".join(e.name for e in fleet.environments)
+        raise UnknownNameError(
+            f"environment {name} is not in {FLEET_FILE}", hint=f"known: {known}"
+        )
+    return found
+
+
+def holds_on(target: Target, holds: Sequence[Hold]) -> tuple[Hold, ...]:
+    """Return the holds that a target falls under; None in a hold means any."""
+    return tuple(
+        hold
+        for hold in holds
+        if hold.stack in (None, target.stack)
+        and hold.environment in (None, target.environment)
+    )
+
+
+def spell_hold(target: Target, hold: Hold) -> str:
+    """Say what is held, by whom, since when and why."""
+    covers = " in ".join(name for name in (hold.stack, hold.environment) if name)
+    through = f" (hold on {covers or 'everything'})" if covers != str(target) else ""
+    why = f": {hold.reason}" if hold.reason else ""
+    return f"{target} is held by {hold.by} since {spell_time(hold.at)}{through}{why}"
+
+
+def refuse_paused(*, paused: bool) -> None:
+    """Let nothing pass while the repository is paused.
+
+    Raises:
+        HeldError: it is.
+    """
+    if paused:
+        raise HeldError(
+            "the repository is paused", hint="`directus-gitops resume` ends it"
+        )
+
+
+def refuse_held(target: Target, holds: Sequence[Hold]) -> None:
+    """Let a target pass that nobody holds.
+
+    Raises:
+        HeldError: somebody does; who, since when and why is in the message.
+    """
+    found = holds_on(target, holds)
+    if found:
+        raise HeldError(
+            "; ".join(spell_hold(target, hold) for hold in found),
+            hint=_release_hint(found[0]),
+        )
+
+
+def _release_hint(hold: Hold) -> str:
+    names = " ".join(name for name in (hold.stack, hold.environment) if name)
+    return f"`directus-gitops release{' ' * bool(names)}{names}` ends it"
+
+
+def held_finding(
+    target: Target, holds: Sequence[Hold], path: str
+) -> tuple[Finding, ...]:
+    """Tell a reviewer of holds that do not stop this change."""
+    return tuple(
+        Finding(
+            rule="held",
+            severity=Severity.WARNING,
+            path=path,
+            message=spell_hold(target, hold),
+            hint=_release_hint(hold),
+        )
+        for hold in holds_on(target, holds)
+    )
