@@ -6,9 +6,11 @@ was measured with kustomize v5.5.0 and v5.8.1:
     a PATH without git, GIT_ALLOW_PROTOCOL   a remote base whose `?ref=` runs a program
     no network (where the machine allows)    every field that takes a URL
     an address space of 1.5 GiB              500 bytes of YAML that take 14 GB
-    a copy of the files reached              bases outside the repository
+    a copy at a path that nobody knows       relative bases outside the repository
     an environment from scratch              plugins, proxies, credentials
 
+Alone they do not stop a base with an absolute path: kustomize reads any folder that
+has a kustomization file. Only the pre-scan does, so nothing is built without it.
 No flag is ever given to kustomize.
 """
 
@@ -39,7 +41,9 @@ LIMITS: Final = Limits(
 _SHOWN: Final = 500
 _WARNING = re.compile(r"# Warning: ")
 # Some builds of kubectl log their last words, with the time and the process's number.
-_LOG_LINE = re.compile(r'[A-Z]\d{4} [\d:.]+ \d+ \S+\] "command failed" err="(.*)"')
+_LOG_LINE = re.compile(
+    r'[A-Z]\d{4} [\d:.]+ \d+ \S+\] "command failed" err=(?:"(.*)"|< (.*) >)'
+)
 _PREFIX = re.compile(r"error: ", re.IGNORECASE)
 
 
@@ -165,7 +169,7 @@ _NO_MEMORY = re.compile(
     r"(?:fatal error|runtime): .*(?:out of memory|cannot allocate|failed to reserve)"
 )
 _STOPPED_BY: Final[Mapping[int, str]] = {
-    signal.SIGKILL: "it was killed, perhaps because the machine had no memory left",
+    signal.SIGKILL: "it was killed, perhaps for its use of processor time or memory",
     signal.SIGXCPU: "it used more processor time than it may",
     signal.SIGXFSZ: "it tried to write a file",
 }
@@ -182,7 +186,7 @@ def _words(stderr: bytes, root: Path) -> str:
     clean = "".join(char if char.isprintable() else "?" for char in joined)
     logged = _LOG_LINE.fullmatch(clean)
     if logged:
-        clean = logged[1].replace('\\"', '"')
+        clean = logged[2] or logged[1].replace('\\"', '"')
     clean = _PREFIX.sub("", clean, count=1)
     if len(clean) <= _SHOWN:
         return clean
