@@ -76,7 +76,7 @@ def secret_manifest(
     for key in values:
         if not _KEY.fullmatch(key):
             raise InputError(
-                f"{ascii(key[:80])} is not the name of an environment variable",
+                f"{key[:80]!a} is not the name of an environment variable",
                 hint="use letters, digits and _, not beginning with a digit",
             )
     lines = [
@@ -195,3 +195,42 @@ def _is_sealed(value: Json) -> bool:
     except (binascii.Error, ValueError):
         return False
     return len(raw) >= _SEALED_BYTES_MIN
+
+
+def sealed_manifest(
+    encrypted: Mapping[str, str], *, namespace: str, name: str = SECRET_NAME
+) -> bytes:
+    """Write a SealedSecret whose values the cluster of that namespace can open.
+
+    Args:
+        encrypted: key -> sealed value, as kubeseal made them.
+        namespace: the namespace for which they were sealed.
+        name: the name for which they were sealed.
+    """
+    place = (
+        f"  name: {scalar_text(name, like=Style.PLAIN)}",
+        f"  namespace: {scalar_text(namespace, like=Style.PLAIN)}",
+    )
+    lines = [
+        "apiVersion: bitnami.com/v1alpha1",
+        "kind: SealedSecret",
+        "metadata:",
+        *place,
+        "spec:",
+        "  encryptedData:",
+        *(f"    {key}: {encrypted[key]}" for key in sorted(encrypted)),
+        "  template:",
+        "    metadata:",
+        *(f"    {line}" for line in place),
+        "    type: Opaque",
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def sealed_values(body: Mapping[str, Json]) -> dict[str, str]:
+    """Return the sealed values of a SealedSecret, key -> value; {} when it has none."""
+    spec = body.get("spec")
+    values = spec.get("encryptedData") if isinstance(spec, Mapping) else None
+    if not isinstance(values, Mapping):
+        return {}
+    return {key: value for key, value in values.items() if isinstance(value, str)}
