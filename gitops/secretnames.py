@@ -11,7 +11,7 @@ from typing import Final
 
 _SECRET: Final = re.compile(
     r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|KEY$|CREDENTIALS|CONNECTION_STRING"
-    r"|SERVICE_ROLE|AUTHORIZATION$|_PASS$",
+    r"|SERVICE_ROLE|AUTHORIZATION$|_(PASS|PWD)$",
     re.IGNORECASE | re.ASCII,
 )
 # Names that hold such a word but carry a duration, a switch, a file name or a name.
@@ -21,7 +21,7 @@ _HARMLESS: Final = re.compile(
     r"|_URL_ALLOW_LIST)",
     re.IGNORECASE | re.ASCII,
 )
-_SWITCH: Final = frozenset({"", "true", "false", "null"})
+_SWITCH: Final = frozenset({"", "true", "false", "null", "yes", "no", "1", "0"})
 _USERINFO: Final = re.compile(
     r"[a-z][a-z0-9+.-]{0,30}://[^/\s:@]*:([^/\s@]+)@[^\s/@]", re.IGNORECASE | re.ASCII
 )
