@@ -1,0 +1,57 @@
+"""COMMIT: git, behind one door.
+
+A bare mirror of each user's repository, the embedded forge's own repositories, a look
+at a person's checkout, and smart HTTP for fetching. Its promise: whatever environment,
+configuration, hooks or attributes are about, the bytes that were planned are the bytes
+that are committed, and a branch moves only from where we saw it. The only user of
+GitPython, which is kept within the walls of gitops.process.
+"""
+
+from __future__ import annotations
+
+from gitops.git.bare import BareRepository, Conflict
+from gitops.git.command import GitProgram, find_git, use_git
+from gitops.git.http import CgiRequest, CgiResponse, serve_fetch
+from gitops.git.mirror import Mirror
+from gitops.git.objects import Identity
+from gitops.git.remote import Credential, check_url, path_of
+from gitops.git.repository import (
+    LazyBlobs,
+    LoggedCommit,
+    MergedFile,
+    Repository,
+    checked_commit,
+)
+from gitops.git.worktree import (
+    FastForwarded,
+    Forwarding,
+    LeftAlone,
+    UpToDate,
+    WorkTree,
+)
+
+__all__ = [
+    "BareRepository",
+    "CgiRequest",
+    "CgiResponse",
+    "Conflict",
+    "Credential",
+    "FastForwarded",
+    "Forwarding",
+    "GitProgram",
+    "Identity",
+    "LazyBlobs",
+    "LeftAlone",
+    "LoggedCommit",
+    "MergedFile",
+    "Mirror",
+    "Repository",
+    "UpToDate",
+    "WorkTree",
+    "check_url",
+    "checked_commit",
+    "find_git",
+    "path_of",
+    "serve_fetch",
+    "use_git",
+]

@@ -1,0 +1,375 @@
+"""The git command: GitPython's classes, with every call inside our walls.
+
+Its promise (rule R7): whatever the caller's environment, the user's and the system's
+configuration, or the repository's own hooks say, git runs with an environment written
+here from scratch, without hooks, helpers and prompts, and talks only the one protocol
+that the call needs. GitPython's own way to start programs is never taken.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Final, cast
+
+from gitops import process
+from gitops.errors import GitError, ToolError
+from gitops.git.gitpython import Git, GitCmdObjectDB, Repo
+from gitops.process import Limits
+
+OLDEST: Final = (2, 38)  # `merge-tree --write-tree` and safe.bareRepository
+SEARCH_PATH: Final = process.SYSTEM_PATH + ":/opt/homebrew/bin:/opt/local/bin"
+LOCAL_LIMITS: Final = Limits(timeout_s=120, output_bytes=512 << 20)
+REMOTE_LIMITS: Final = Limits(timeout_s=600, output_bytes=64 << 20)
+_EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_NOWHERE: Final = "/nonexistent"  # a HOME that has nothing to read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitProgram:
+    """The git of this machine.
+
+    Attributes:
+        path: absolute.
+        version: its numbers, (2, 39, 5).
+    """
+
+    path: Path
+    version: tuple[int, ...]
+
+
+@functools.cache
+def find_git(search_path: str = SEARCH_PATH) -> GitProgram:
+    """Find git in a search path.
+
+    Raises:
+        ToolError: there is none, it does not answer, or it is too old.
+    """
+    path = process.find_program("git", search_path)
+    oldest = ".".join(map(str, OLDEST))
+    if path is None:
+        raise ToolError("git is not installed", hint=f"install git {oldest} or newer")
+    try:
+        done = process.run([str(path), "version"], env={}, limits=Limits(timeout_s=10))
+    except process.ProcessError as exc:
+        raise ToolError(f"git does not work: {exc}", hint="install git again") from exc
+    found = re.match(rb"git version (\d+(?:\.\d+)+)", done.stdout)
+    if done.returncode != 0 or found is None:
+        raise ToolError("git does not tell its version", hint="install git again")
+    version = tuple(int(number) for number in found[1].split(b"."))
+    if version < OLDEST:
+        raise ToolError(
+            f"git is too old: {found[1].decode()}; it must be {oldest} or newer",
+            hint="install a newer git",
+        )
+    return GitProgram(path=path, version=version)
+
+
+def use_git(search_path: str) -> GitProgram:
+    """Choose the git of this process; without it the system's folders are searched.
+
+    Raises:
+        ToolError: the search path holds no git that is new enough.
+    """
+    program = find_git(search_path)
+    SafeGit.search_path = search_path
+    return program
+
+
+# --- the walls ---
+
+_SETTINGS: Final = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.useReplaceRefs=false",
+    "core.commitGraph=false",
+    "core.quotePath=false",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "core.filesRefLockTimeout=3000",
+    "core.packedRefsTimeout=3000",
+    "protocol.ext.allow=never",
+    "safe.bareRepository=explicit",
+    "transfer.fsckObjects=true",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "credential.helper=",
+    "http.followRedirects=false",
+    "commit.gpgSign=false",
+    "push.gpgSign=false",
+    "log.showSignature=false",
+    "i18n.logOutputEncoding=UTF-8",
+    "color.ui=false",
+    "merge.directoryRenames=false",
+    f"attr.tree={_EMPTY_TREE}",  # newer gits read attributes of HEAD in bare ones
+)
+
+_ENVIRONMENT: Final = {
+    "PATH": process.SYSTEM_PATH,
+    "HOME": _NOWHERE,
+    "XDG_CONFIG_HOME": _NOWHERE,
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "/bin/false",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes",
+    "GIT_SSH_VARIANT": "ssh",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_HTTP_LOW_SPEED_LIMIT": "1024",
+    "GIT_HTTP_LOW_SPEED_TIME": "30",
+    "GIT_PAGER": "cat",
+    "GIT_EDITOR": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls:
+    """What one git command may see and do.
+
+    Attributes:
+        git_dir: the repository; None lets git find it in cwd, and nowhere above.
+        cwd: where it runs; "/" where that does not matter.
+        work_tree: the checkout; None for bare repositories.
+        protocol: the only transport that it may use.
+        limits: see Limits.
+        more: more words before the subcommand.
+        variables: more variables of its environment.
+        hidden: values that are never shown.
+    """
+
+    git_dir: Path | None = None
+    cwd: Path = Path("/")
+    work_tree: Path | None = None
+    protocol: str = "none"
+    limits: Limits = LOCAL_LIMITS
+    more: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def flags(self) -> list[str]:
+        """The words between `git` and its subcommand."""
+        flags = ["--no-pager"]
+        if self.git_dir is not None:
+            flags.append(f"--git-dir={self.git_dir}")
+        if self.work_tree is not None:
+            flags.append(f"--work-tree={self.work_tree}")
+        else:
+            # a person's checkout keeps its links; ours never has any
+            flags += ["-c", "core.symlinks=false"]
+        for setting in _SETTINGS:
+            flags += ["-c", setting]
+        return [*flags, *self.more]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the command."""
+        return {
+            **_ENVIRONMENT,
+            "GIT_ALLOW_PROTOCOL": self.protocol,
+            "GIT_CEILING_DIRECTORIES": str(self.cwd.parent),
+            **self.variables,
+        }
+
+
+# --- what git says, for people ---
+
+# the words git uses (LC_ALL=C) when its own files are not what they should be
+_DAMAGE: Final = re.compile(
+    r"not a git repository|bad config|bad object|bad tree object|broken ref"
+    r"|bad signature|reference broken|is corrupt|is empty|loose object"
+    r"|packfile|pack has|index file|\binflate\b|unable to (?:read|unpack|parse)"
+    r"|could not (?:read|parse|get object info)|failed to traverse|invalid HEAD"
+    r"|missing (?:blob|tree|commit|object)|did not send all necessary objects"
+    r"|remote unpack failed|not a valid object|\.lock': File exists"
+    r"|unable to resolve reference|invalid object|object file|no such commit",
+    re.IGNORECASE,
+)
+_ABSOLUTE_PATH: Final = re.compile(r"(?<![\w:/.])/(?:[^\s'\":]+/)*([^\s'\":/]+)/?")
+_USER_IN_URL: Final = re.compile(r"://[^/@\s]+@")
+_ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_WORDS_MAX: Final = 600
+
+
+def shows_damage(messages: str) -> bool:
+    """Whether git's messages are those about a damaged repository."""
+    return _DAMAGE.search(messages) is not None
+
+
+def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
+    """Return the end of git's messages in one line, fit for people.
+
+    Hints, terminal escapes, folders of this machine, users in URLs and hidden values
+    are taken out.
+    """
+    for value in filter(None, hidden):
+        messages = messages.replace(value, "***")
+    messages = _USER_IN_URL.sub("://***@", _ESCAPE.sub("", messages))
+    messages = _ABSOLUTE_PATH.sub(r"\1", messages)
+    lines = ("".join(filter(str.isprintable, line)) for line in messages.splitlines())
+    kept = [line.strip() for line in lines if line.strip()]
+    kept = [line for line in kept if not line.startswith("hint:")]
+    return "; ".join(kept[-4:])[-_WORDS_MAX:] or "it gave no reason"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a git command said.
+
+    Attributes:
+        command: the subcommand.
+        code: its exit code.
+        stdout: its output, byte for byte.
+        words: the end of its messages, fit for people.
+        shows_damage: its messages are those of a damaged repository.
+    """
+
+    command: str
+    code: int
+    stdout: bytes
+    words: str
+    shows_damage: bool
+
+
+# --- GitPython, inside the walls ---
+
+
+class SafeGit(Git):
+    """GitPython's command class; whatever GitPython calls ends in `execute` here."""
+
+    search_path: ClassVar[str] = SEARCH_PATH
+
+    def __init__(
+        self, working_dir: str | None = None, *, walls: Walls | None = None
+    ) -> None:
+        super().__init__(working_dir)
+        self.walls = walls or Walls()
+
+    def execute(  # type: ignore[override]  # GitPython's is six overloads
+        self,
+        command: Sequence[str],
+        istream: BinaryIO | None = None,
+        with_extended_output: bool = False,
+        with_exceptions: bool = True,
+        stdout_as_string: bool = True,
+        strip_newline_in_stdout: bool = True,
+        **unsupported: object,
+    ) -> str | bytes | tuple[int, str | bytes, str]:
+        """Run a git command within the walls.
+
+        Args:
+            command: GitPython's word for git, the subcommand, and its arguments.
+            istream: what git reads from standard input.
+            with_extended_output: return exit code, output and messages.
+            with_exceptions: a non-zero exit is an error.
+            stdout_as_string: decode the output as UTF-8.
+            strip_newline_in_stdout: drop the last newline of the output.
+            **unsupported: other ways to start a program; they are refused.
+
+        Raises:
+            GitError: it failed, or gave no answer in time.
+            ToolError: there is no git.
+        """
+        if any(unsupported.values()):
+            names = ", ".join(sorted(unsupported))
+            raise NotImplementedError(f"GitPython asked for {names}: not in our walls")
+        done = self._run(command[1:], istream.read() if istream else b"")
+        messages = done.stderr.decode("utf-8", "backslashreplace")
+        if not with_extended_output and with_exceptions and done.returncode != 0:
+            raise GitError(
+                f"git {command[1]}: " + last_words(messages, hidden=self.walls.hidden)
+            )
+        stdout: str | bytes = done.stdout
+        if strip_newline_in_stdout:
+            stdout = done.stdout.removesuffix(b"\n")
+        if stdout_as_string:
+            stdout = cast(bytes, stdout).decode("utf-8", "backslashreplace")
+        if with_extended_output:
+            return done.returncode, stdout, messages
+        return stdout
+
+    def _run(self, words: Sequence[str], stdin: bytes) -> process.Completed:
+        walls = self.walls
+        try:
+            return process.run(
+                [str(find_git(self.search_path).path), *walls.flags, *words],
+                env=walls.environment,
+                cwd=walls.cwd,
+                stdin=stdin,
+                limits=walls.limits,
+            )
+        except process.ProcessError as exc:
+            raise GitError(f"git {words[0]}: {exc}") from exc
+
+    def ask(self, command: str, *words: str, stdin: bytes = b"") -> Answer:
+        """Run a git command; how it ended is part of the answer.
+
+        Raises:
+            GitError: it gave no answer in time, or too much of it.
+            ToolError: there is no git.
+        """
+        code, stdout, messages = getattr(self, command.replace("-", "_"))(
+            *words,
+            istream=BytesIO(stdin),
+            with_extended_output=True,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+        )
+        return Answer(
+            command=command,
+            code=code,
+            stdout=stdout,
+            words=last_words(messages, hidden=self.walls.hidden),
+            shows_damage=shows_damage(messages),
+        )
+
+
+class SafeRepository(Repo):
+    """GitPython's repository class at a known place, inside the walls.
+
+    GitPython looks around before it opens a repository: at GIT_DIR, GIT_COMMON_DIR,
+    GIT_WORK_TREE and GIT_OBJECT_DIRECTORY of the caller, and at folders that pose as
+    a repository. Ours are where we put them, so nothing is looked for.
+
+    Args:
+        walls: the repository's place, and what its commands may do.
+    """
+
+    GitCommandWrapperType = SafeGit  # type: ignore[assignment]  # so GitPython says
+    git: SafeGit
+
+    def __init__(self, walls: Walls) -> None:
+        place = walls.git_dir or walls.cwd / ".git"
+        self.git_dir = str(place)
+        self._common_dir = ""
+        self._working_tree_dir = str(walls.work_tree) if walls.work_tree else None
+        self._bare = walls.work_tree is None
+        self.working_dir = self._working_tree_dir or self.git_dir
+        self.git = SafeGit(str(self.working_dir), walls=walls)
+        self.odb = GitCmdObjectDB(str(place / "objects"), self.git)
+
+    @property
+    def walls(self) -> Walls:
+        """Where the repository is, and what its commands may do."""
+        return self.git.walls
+
+    def ask(self, command: str, *words: str, stdin: bytes = b"") -> Answer:
+        """Run a git command that talks to nobody; see SafeGit.ask."""
+        return self.git.ask(command, *words, stdin=stdin)

@@ -1,0 +1,309 @@
+"""The mirror: our bare copy of a user's repository, and the way to its remote.
+
+A cache (rule R6): everything in it can be fetched again, so what is damaged is moved
+aside and fetched again, and nothing of it is ever repaired. Branches of the remote move
+only by a push with an explicit lease (rule R3); no text of a user is in a refspec that
+has not passed layout.branch_name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gitops import layout
+from gitops.errors import GitError, MirrorError, PushRejectedError
+from gitops.git.command import REMOTE_LIMITS, Answer, SafeGit, Walls
+from gitops.git.remote import Credential, Remote, check_url, hint_for
+from gitops.git.repository import Repository, checked_commit, prefix_blocked
+from gitops.model import BranchName, CommitId
+
+_NAMESPACE: Final = "refs/remotes/origin/"
+_HEAD: Final = b"ref: refs/heads/none\n"  # a mirror has no branches of its own
+_FETCH: Final = (
+    "--prune",
+    "--no-tags",
+    "--no-auto-maintenance",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+    "--end-of-options",
+)
+_PUSH: Final = ("--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
+_RACE_WORDS: Final = ("stale info", "cannot lock ref", "failed to update ref")
+
+
+class Mirror(Repository):
+    """One remote repository and our copy of it.
+
+    Args:
+        path: the folder of the copy; it may not exist yet.
+        remote: where the original is.
+    """
+
+    def __init__(self, path: Path, remote: Remote) -> None:
+        super().__init__(path, namespace=_NAMESPACE)
+        self._remote = remote
+        self._was_mended = False
+
+    @classmethod
+    def open_or_clone(
+        cls,
+        path: Path,
+        url: str,
+        *,
+        credential: Credential | None = None,
+        allow_file: bool,
+    ) -> Mirror:
+        """Open our copy of a repository; fetch it anew where it is not whole.
+
+        Args:
+            path: the folder of the copy, in our data directory.
+            url: the original's address.
+            credential: for its remote.
+            allow_file: whether the original may be a folder of this machine.
+
+        Raises:
+            GitError: the original is not there, refuses, or has no commits.
+            InputError: the address is none that we use.
+        """
+        checked = check_url(url, allow_file=allow_file)
+        mirror = cls(path.absolute(), Remote(url=checked, credential=credential))
+        if not mirror._is_whole():
+            mirror._clone_again(seen=mirror._identity())
+        return mirror
+
+    # --- the remote ---
+
+    def fetch(self) -> None:
+        """Take over the remote's branches as they are now.
+
+        Raises:
+            GitError: the remote is not there, refuses, or has no commits.
+            ToolError: there is no git.
+        """
+        seen = self._identity()
+        if not self._is_whole():
+            self._clone_again(seen=seen)
+            return
+        answer = self._fetch_into(self._path)
+        if answer.code != 0 and answer.shows_damage:
+            self._clone_again(seen=seen)
+        elif answer.code != 0:
+            raise self._remote_failure(answer)
+        self._was_mended = False
+        self._check_commits(self.branches())
+
+    def remote_tip(self, branch: BranchName) -> CommitId | None:
+        """Ask the remote where a branch is now; None when it has no such branch.
+
+        Raises:
+            GitError: the remote is not there, or refuses.
+        """
+        name = f"refs/heads/{layout.branch_name(branch)}"
+        return self._remote_refs(name).get(name)
+
+    def push(
+        self, commit: CommitId, branch: BranchName, *, expected: CommitId | None
+    ) -> None:
+        """Move a branch of the remote to a commit; nothing to do when it is there.
+
+        Args:
+            commit: the new tip.
+            branch: it is made when expected is None.
+            expected: where the branch must be; None when it must not be there.
+
+        Raises:
+            PushRejectedError: the branch is somewhere else; it stays there.
+            GitError: the remote refuses, or a branch's name is in the way.
+        """
+        name = f"refs/heads/{layout.branch_name(branch)}"
+        self._check_here(commit)
+        answer = self._push(f"{commit}:{name}", name, expected)
+        if answer.code != 0:
+            self._judge_push(answer, commit, name, expected)
+
+    def delete_remote_branch(self, branch: BranchName, *, expected: CommitId) -> bool:
+        """Delete a branch of the remote if it is at a commit; whether we did.
+
+        Raises:
+            GitError: the remote is not there, or refuses.
+        """
+        name = f"refs/heads/{layout.branch_name(branch)}"
+        if self._remote_refs(name).get(name) != checked_commit(expected):
+            return False
+        answer = self._push(f":{name}", name, expected)
+        if answer.code != 0 and self._remote_refs(name).get(name) == expected:
+            raise GitError(
+                f"{self._remote.name} does not let us delete {branch}: {answer.words}"
+            )
+        return answer.code == 0
+
+    def _push(self, refspec: str, name: str, expected: CommitId | None) -> Answer:
+        lease = (
+            f"--force-with-lease={name}:{checked_commit(expected) if expected else ''}"
+        )
+        words = (*_PUSH, lease, "--end-of-options", self._remote.url, refspec)
+        return self._ask_remote("push", *words)
+
+    def _judge_push(
+        self, answer: Answer, commit: CommitId, name: str, expected: CommitId | None
+    ) -> None:
+        """Look where the branch is now, rather than believe words about why."""
+        parts = name.split("/")
+        above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+        refs = self._remote_refs(name, f"{name}/*", *above)
+        at = refs.pop(name, None)
+        if at == commit:
+            return  # an earlier try has arrived
+        branch = name.removeprefix("refs/heads/")
+        if at != expected:
+            where = f"at {at[:12]}" if at else "gone"
+            raise PushRejectedError(
+                f"{branch} of {self._remote.name} is {where}, not where we saw it"
+            )
+        if refs and at is None:
+            raise prefix_blocked(branch, min(refs).removeprefix("refs/heads/"))
+        if answer.shows_damage and not self._is_answer_of_remote(answer):
+            self._mend(answer.words)
+            raise MirrorError("our copy was damaged and is fetched again; start anew")
+        if any(words in answer.words for words in _RACE_WORDS):
+            raise PushRejectedError(f"{branch}: somebody else is moving it right now")
+        raise self._remote_failure(answer)
+
+    @staticmethod
+    def _is_answer_of_remote(answer: Answer) -> bool:
+        return b"\t[remote rejected]" in answer.stdout or "remote:" in answer.words
+
+    def _remote_refs(self, *patterns: str) -> dict[str, CommitId]:
+        """Return the refs of the remote with these names, or below `name/*`."""
+        words = ("--refs", "--end-of-options", self._remote.url, *patterns)
+        answer = self._ask_remote("ls-remote", *words)
+        if answer.code != 0:
+            raise self._remote_failure(answer)
+        found: dict[str, CommitId] = {}
+        for line in answer.stdout.decode("utf-8", "backslashreplace").splitlines():
+            commit, _, ref = line.partition("\t")
+            # ls-remote also takes refs/heads/x/refs/heads/b for refs/heads/b
+            if any(_matches(ref, pattern) for pattern in patterns):
+                found[ref] = CommitId(commit)
+        return found
+
+    def _ask_remote(self, command: str, *words: str, at: Path | None = None) -> Answer:
+        place = at or self._path
+        walls = Walls(
+            git_dir=place,
+            protocol=self._remote.protocol,
+            limits=REMOTE_LIMITS,
+            more=self._remote.words,
+            variables=self._remote.variables,
+            hidden=self._remote.hidden,
+        )
+        return SafeGit(walls=walls).ask(command, *words)
+
+    def _remote_failure(self, answer: Answer) -> GitError:
+        return GitError(
+            f"{self._remote.name}: git {answer.command}: {answer.words}",
+            hint=hint_for(answer.words),
+        )
+
+    # --- our copy ---
+
+    @property
+    def _config(self) -> bytes:
+        """All that our copy's configuration holds; anything else is a damage."""
+        return (
+            "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+            f'[remote "origin"]\n\turl = "{self._remote.url}"\n'
+        ).encode()
+
+    def _is_whole(self) -> bool:
+        """Whether our copy looks as we made it; damage inside shows when it is read."""
+        try:
+            return (
+                (self._path / "config").read_bytes() == self._config
+                and (self._path / "HEAD").read_bytes() == _HEAD
+                and (self._path / "objects").is_dir()
+                and (self._path / "refs").is_dir()
+            )
+        except OSError:
+            return False
+
+    def _identity(self) -> int | None:
+        """Tell this copy from one that another process puts in its place."""
+        with contextlib.suppress(OSError):
+            return self._path.stat().st_ino
+        return None
+
+    def _mend(self, words: str) -> None:
+        if self._was_mended:
+            raise MirrorError(
+                f"our copy of {self._remote.name} is damaged: {words}",
+                hint="delete the folder mirrors/ of the data directory",
+            )
+        self._was_mended = True
+        self._clone_again(seen=self._identity())
+
+    def _clone_again(self, *, seen: int | None) -> None:
+        """Put a fresh copy in the place of ours, and keep the old one beside it.
+
+        Args:
+            seen: which copy is to be replaced; another one is newer and is kept.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self._path.with_name(f"{self._path.name}.lock")):
+            if self._identity() != seen and self._is_whole():
+                return
+            fresh = self._path.with_name(f"{self._path.name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            try:
+                self._clone_into(fresh)
+                self._put_aside()
+                fresh.rename(self._path)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+
+    def _clone_into(self, fresh: Path) -> None:
+        fresh.mkdir()
+        SafeGit().init("--bare", "--quiet", "--template=", "--", str(fresh))
+        (fresh / "config").write_bytes(self._config)
+        (fresh / "HEAD").write_bytes(_HEAD)
+        answer = self._fetch_into(fresh)
+        if answer.code != 0:
+            raise self._remote_failure(answer)
+        self._check_commits(Mirror(fresh, self._remote).branches())
+
+    def _fetch_into(self, place: Path) -> Answer:
+        refspec = f"+refs/heads/*:{_NAMESPACE}*"
+        words = (*_FETCH, self._remote.url, refspec)
+        return self._ask_remote("fetch", *words, at=place)
+
+    def _check_commits(self, branches: dict[BranchName, CommitId]) -> None:
+        if not branches:
+            raise GitError(
+                f"{self._remote.name} has no commits",
+                hint="push a first commit, or let `directus-gitops init` make one",
+            )
+
+    def _put_aside(self) -> None:
+        if not self._path.exists():
+            return
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        self._path.rename(aside)
+
+
+def _matches(ref: str, pattern: str) -> bool:
+    below = pattern.removesuffix("*")
+    return ref == pattern or (below != pattern and ref.startswith(below))
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time make a copy; a dead one's lock is gone."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
