@@ -45,8 +45,9 @@ ASCENDING = [
 # --- order ---
 
 
-def test_versions_are_ordered_as_semantic_versioning_says() -> None:
-    assert sorted(ASCENDING[::-1], key=parse_tag) == ASCENDING
+@given(st.permutations(ASCENDING))
+def test_versions_are_ordered_as_semantic_versioning_says(shuffled: list[str]) -> None:
+    assert sorted(shuffled, key=parse_tag) == ASCENDING
 
 
 def test_precedence_falls_strictly_between_neighbours() -> None:
