@@ -8,6 +8,7 @@ exactly one marker, on a line of its own, wherever it fits.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -98,4 +99,4 @@ def _marker(telling: Telling) -> str:
 
 def _attribute(text: str) -> str:
     encoded = quote(text.encode("utf-8", "replace"), safe="/._-")
-    return encoded.replace("--", "%2D%2D")
+    return re.sub(r"--|(?<=gh)-", "%2D", encoded, flags=re.IGNORECASE)

@@ -18,6 +18,7 @@ Fields: TypeAlias = Mapping[FieldPath, str]
 
 _IDENTITIES: Final = (
     "name",
+    "metadata",  # its name: claim templates
     "host",
     "mountPath",
     "containerPort",
@@ -43,10 +44,6 @@ class FieldChange:
     before: str | None
     after: str | None
 
-    def below(self, depth: int) -> FieldChange:
-        """Return the same change seen from further down."""
-        return FieldChange(path=self.path[depth:], before=self.before, after=self.after)
-
 
 def fields_of(value: Json) -> dict[FieldPath, str]:
     """Flatten an object: path -> value as text."""
@@ -60,7 +57,15 @@ def field_changes(before: Fields, after: Fields) -> tuple[FieldChange, ...]:
         FieldChange(path=path, before=before.get(path), after=after.get(path))
         for path in paths
         if before.get(path) != after.get(path)
+        and not _only_emptied(path, before, after)
+        and not _only_emptied(path, after, before)
     )
+
+
+def _only_emptied(path: FieldPath, empty: Fields, full: Fields) -> bool:
+    """Whether a path is an empty container here, and told by what it holds there."""
+    is_empty = empty.get(path) in ("{}", "[]") and path not in full
+    return is_empty and has_below(full, path)
 
 
 def has_below(fields: Fields, prefix: FieldPath) -> bool:
@@ -96,11 +101,17 @@ def _is_scalar(value: Json) -> bool:
 
 def _item_names(items: Sequence[Json]) -> list[str]:
     for identity in _IDENTITIES:
-        names = [
-            str(item[identity])
-            for item in items
-            if isinstance(item, Mapping) and isinstance(item.get(identity), str | int)
-        ]
+        names = [name for item in items if (name := _name_by(item, identity))]
         if len(names) == len(items) == len(set(names)):
             return names
     return [str(index) for index in range(len(items))]
+
+
+def _name_by(item: Json, identity: str) -> str:
+    if not isinstance(item, Mapping):
+        return ""
+    if identity == "metadata":
+        metadata = item.get(identity)
+        return _name_by(metadata, "name")
+    value = item.get(identity)
+    return str(value) if isinstance(value, str | int) else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gitops.model import Json
-from gitops.secretnames import is_secret
+from gitops.secretnames import is_secret, is_secret_name
 from gitops.tokenshapes import with_tokens_hidden
 
 MASK: Final = "***"
@@ -53,9 +53,16 @@ _SHAPES: Final = tuple(
         r"(?P<hidden>\$(?:argon2\w*|2[aby]|[156])\$\S{8,})",
     )
 )
-_ASSIGNMENT: Final = re.compile(
-    r"(?m)^(?P<name>[ \t\"']*(?:export[ ]+)?(?P<bare>[\w.-]+)[\"']?"
-    r"[ \t]*(?:=[ \t]*|:[ \t]+))(?P<hidden>\S.*)$"
+# A line of an env, YAML or ini file; and a variable set in front of a shell command.
+_ASSIGNMENTS: Final = (
+    re.compile(
+        r"(?m)^(?P<name>[ \t\"']*(?:export[ ]+)?(?P<bare>[\w.-]+)[\"']?"
+        r"[ \t]*(?:=[ \t]*|:[ \t]+))(?P<hidden>\S.*)$"
+    ),
+    re.compile(
+        r"(?<![\w-])(?P<name>(?P<bare>[A-Z][A-Z0-9_]{2,60})=[\"']?)"
+        r"(?P<hidden>[^\s\"'$]\S*)"
+    ),
 )
 _FLAG: Final = re.compile(
     r"(?i)--?[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api-?key)"
@@ -64,7 +71,7 @@ _FLAG: Final = re.compile(
 
 def shown_value(name: str, value: str) -> str:
     """Return a value as it may be shown next to a name or the path of a field."""
-    if any(is_secret(part, value) for part in re.findall(r"[\w.-]+", name)):
+    if any(_is_hidden(part, value) for part in re.findall(r"[\w.-]+", name)):
         return MASK
     return redacted(value)
 
@@ -103,7 +110,9 @@ class Masker:
         for shape in _SHAPES:
             text = shape.sub(self._without, text)
         text = with_tokens_hidden(text, self.hide)
-        return _ASSIGNMENT.sub(self._without_assigned, text)
+        for assignment in _ASSIGNMENTS:
+            text = assignment.sub(self._without_assigned, text)
+        return text
 
     def _without(self, found: re.Match[str]) -> str:
         start, end = found.span("hidden")
@@ -113,8 +122,8 @@ class Masker:
         return whole[: start - offset] + shown + whole[end - offset :]
 
     def _without_assigned(self, found: re.Match[str]) -> str:
-        is_shown = found["hidden"] in (MASK, CHANGED_MASK)
-        if is_shown or not is_secret(found["bare"], found["hidden"]):
+        is_shown = found["hidden"].startswith(MASK)
+        if is_shown or not _is_hidden(found["bare"], found["hidden"]):
             return found[0]
         return found["name"] + self.hide(found["hidden"])
 
@@ -190,7 +199,9 @@ class Masker:
 
 
 def _is_hidden(name: str, value: Json) -> bool:
-    return is_secret(name, value if isinstance(value, str) else str(value).lower())
+    """Whether the name says secret; what the value says alone is `text`'s to hide."""
+    text = value if isinstance(value, str) else str(value).lower()
+    return is_secret_name(name) and is_secret(name, text)
 
 
 def _is_secret_field(key: str, value: Json) -> bool:
