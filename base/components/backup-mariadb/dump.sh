@@ -10,7 +10,7 @@ if [ $# -gt 1 ] && [ ! -s "$2" ]; then
 fi
 folder=${BACKUP_FOLDER:-/backup}
 file=$folder/$kind-$(date -u +%Y%m%dT%H%M%SZ).sql.gz
-rm -f "$folder"/*.part
+rm -f "$folder/$kind"-*.part
 mariadb-dump --host="$DB_HOST" --port="$DB_PORT" --user="$DB_USER" --protocol=tcp \
   --single-transaction --quick --hex-blob --no-tablespaces "$DB_DATABASE" | gzip -c > "$file.part"
 # A pipe hides a failed dump; its last line does not.

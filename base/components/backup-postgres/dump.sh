@@ -10,7 +10,7 @@ if [ $# -gt 1 ] && [ ! -s "$2" ]; then
 fi
 folder=${BACKUP_FOLDER:-/backup}
 file=$folder/$kind-$(date -u +%Y%m%dT%H%M%SZ).dump
-rm -f "$folder"/*.part
+rm -f "$folder/$kind"-*.part
 pg_dump --host="$DB_HOST" --port="$DB_PORT" --username="$DB_USER" --dbname="$DB_DATABASE" \
   --no-password --format=custom --file="$file.part"
 pg_restore --list "$file.part" > /dev/null
