@@ -46,11 +46,8 @@ def _key(name: str) -> str:
 def fault_at(
     path: Path, problem: str, *, positions: Positions, hint: str = ""
 ) -> FleetError:
-    """Make the error of one field; it is placed at the nearest thing that is there."""
-    there = path
-    while there not in positions and there:
-        there = there[:-1]
-    line, column = positions.get(there, (0, 0))
+    """Make the error of one field that is in the file."""
+    line, column = positions[path]
     return FleetError(
         f"{spell_path(path)}: {problem}",
         path=FLEET_FILE,
