@@ -26,7 +26,7 @@ from gitops.yamltext.reader import compose
 _FIRST_OF_ITEM = re.compile(rb"[ ]*(?:-[ ]+)+")
 _END_OF_LINE = re.compile(rb"[ \t]*(?P<comment>#[^\r\n]*)?(?P<newline>\r\n|\n|\r|\Z)")
 _NEWLINE = re.compile(rb"\r\n|\n|\r")
-_COMMENT = re.compile(rb"(?:^|(?<=[\s\0]))#[^\r\n]*", re.MULTILINE)
+_COMMENT = re.compile(rb"(?:^|(?<=\s))#[^\r\n]*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Source:
             start = leaf.start
             if isinstance(leaf, Scalar) and leaf.style.is_block:
                 start += len(block_header(self.text, leaf))
-            outside[start : leaf.end] = b"\0" * (leaf.end - start)
+            outside[start : leaf.end] = b"\n" * (leaf.end - start)
         return tuple(found.strip() for found in _COMMENT.findall(outside))
 
     def newline(self) -> bytes:
@@ -127,6 +127,20 @@ class Place:
         return any(
             isinstance(node, Mapping | Sequence) and node.flow for node in self.chain
         )
+
+    @property
+    def lead(self) -> str:
+        """What a new value needs before it: a space right after a colon, else nothing.
+
+        Raises:
+            YamlError: nothing is written there, and it is not clear where it could be.
+        """
+        if not isinstance(self.value, Scalar) or not self.value.is_empty:
+            return ""
+        written = self.source.text[: self.value.start]
+        if not written.rstrip(b" ").endswith(b":"):
+            raise self.refused("it has no value")
+        return " " if written.endswith(b":") else ""
 
     def refused(self, problem: str) -> YamlError:
         """Make the error for a place that cannot be edited exactly."""

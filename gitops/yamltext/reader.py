@@ -120,8 +120,6 @@ def _events(text: str, path: str, loader: type) -> Iterator[_Event]:
         ) from error
     except yaml.reader.ReaderError as error:
         raise YamlError(f"not YAML: {error.reason}", path=path) from error
-    except YamlError:
-        raise
     except Exception as error:
         # Known: ValueError from an escape beyond Unicode, RecursionError. A new
         # release may bring others, and none may become a crash of the service.

@@ -72,13 +72,17 @@ def splice(source: Source, edits: Sequence[YamlEdit]) -> bytes:
         PlanError: the result is not what was planned. That would be a bug of ours.
     """
     pieces, at = [], 0
-    for part in sorted((_splice(source, e) for e in edits), key=lambda s: s.start):
+    parts = [_splice(source, edit) for edit in edits]
+    for part in sorted(parts, key=lambda p: (p.start, p.end)):
         if part.start < at:
             raise YamlError("two edits at one place", path=source.path)
         pieces += [source.text[at : part.start], part.new]
         at = part.end
     after = b"".join([*pieces, source.text[at:]])
-    prove(source, Source.read(after, source.path), edits)
+    try:
+        prove(source, Source.read(after, source.path), edits)
+    except YamlError as error:  # its line is one of a text that nobody will see
+        raise _unproved(source, error.problem) from error
     return after
 
 
@@ -96,16 +100,14 @@ def _splice(source: Source, edit: YamlEdit) -> _Splice:
 
 
 def _replacement(place: Place, value: str) -> _Splice:
-    old, space, like = place.value, "", Style.PLAIN
+    old, like = place.value, Style.PLAIN
     if isinstance(old, Scalar):
-        like, space = old.style, " " if old.is_empty else ""
-        if old.is_empty and not place.source.text.endswith(b":", 0, old.start):
-            raise place.refused("the key stands alone, without a colon")
+        like = old.style
         if old.tag not in ("", "str"):
             raise place.refused(f"it has the tag !!{old.tag}")
         if like.is_block and b"#" in block_header(place.source.text, old):
             raise place.refused("a comment would go with it")
-    written = space + scalar_text(value, like=like, flow=place.in_flow)
+    written = place.lead + scalar_text(value, like=like, flow=place.in_flow)
     return _Splice(old.start, old.end, written.encode())
 
 
@@ -134,7 +136,7 @@ def prove(before: Source, after: Source, edits: Sequence[YamlEdit]) -> None:
     Raises:
         PlanError: a byte outside the planned values moved, a comment is gone, the
             data is not the planned data, or a new value is not read as text.
-        YamlError: a planned place cannot be measured in one of the texts.
+        YamlError: a planned place cannot be found in one of the texts.
     """
     planned = text_data(before.root)
     for edit in edits:
@@ -174,29 +176,21 @@ def _span_after(before: Source, after: Source, edit: YamlEdit) -> list[tuple[int
         raise _unproved(after, "a new value is not read as text")
     if isinstance(edit, InsertLine):
         return [place.item_span()]
-    old = Place.find(before, edit.path).value
-    was_empty = isinstance(old, Scalar) and old.is_empty
-    return [(value.start - was_empty, value.end)]
+    lead = Place.find(before, edit.path).lead
+    return [(value.start - len(lead), value.end)]
 
 
-def _with(data: Json, path: Path, value: str | None) -> Json:
-    """Copy data along a path, with another leaf or (None) without it.
-
-    The path exists: the places of all edits were found before.
-    """
+def _with(data: Json | None, path: Path, value: str | None) -> Json:
+    """Copy data along a path, with another leaf or (None) without it."""
+    if not path:
+        return value
     head, rest = path[0], path[1:]
     if isinstance(data, list) and isinstance(head, int):
-        items = list(data)
-        items[head] = _with(items[head], rest, value) if rest else value
-        return items
-    if not isinstance(data, dict) or not isinstance(head, str):
-        return data
-    changed = {key: data[key] for key in data if key != head or value is not None}
-    if rest:
-        changed[head] = _with(data[head], rest, value)
-    elif value is not None:
-        changed[head] = value
-    return changed
+        inner = _with(data[head], rest, value)
+        return [*data[:head], inner, *data[head + 1 :]]
+    changed = dict(data) if isinstance(data, dict) else {}
+    inner = _with(changed.pop(str(head), None), rest, value)
+    return changed if inner is None else {**changed, str(head): inner}
 
 
 def _unproved(source: Source, problem: str) -> PlanError:
