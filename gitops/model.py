@@ -181,6 +181,10 @@ class _Overlaid(Mapping[BlobId, bytes]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def load(self, blobs: Iterable[BlobId], /) -> None:
+        if isinstance(self.under, Loadable):
+            self.under.load([blob for blob in blobs if blob not in self.over])
+
 
 def tree_of(files: Mapping[str, bytes], *, commit: CommitId | None = None) -> Tree:
     """Make a tree from path -> bytes; every file is a plain file."""

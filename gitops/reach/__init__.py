@@ -10,6 +10,6 @@ fetched, run or read from somewhere else. It runs nothing and writes nothing.
     walk          from folder to folder, with limits
 """
 
-from gitops.reach.walk import Memory, reached
+from gitops.reach.walk import Memory, prefetch, reached
 
-__all__ = ["Memory", "reached"]
+__all__ = ["Memory", "prefetch", "reached"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gitops.errors import RenderError, TreeError, YamlError
-from gitops.layout import checked_path, kustomization_in
+from gitops.layout import KUSTOMIZATION_FILES, checked_path, kustomization_in
 from gitops.model import BlobId, Mode, Tree
 from gitops.reach.paths import UnsafePathError, local_path, shown
 from gitops.reach.references import Kind, Reference, references
@@ -67,6 +68,23 @@ def reached(
     return tuple(sorted(walk.found))
 
 
+def prefetch(tree: Tree, folders: Iterable[str]) -> None:
+    """Load all files below some folders at once, before many of them are walked.
+
+    A tree that asks git for each file would start a process for each; see
+    Tree.prefetch. What lies outside, such as a shared base, is loaded on the way.
+    """
+    wanted = frozenset(folders)
+    tree.prefetch(path for path in tree.entries if not wanted.isdisjoint(_above(path)))
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders that a file lies in, the nearest first."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
 @dataclass(slots=True)
 class _Walk:
     """One run from one folder."""
@@ -113,7 +131,9 @@ class _Walk:
         self.stack.append(folder)
         loads = 1
         self._add(file)
-        for reference in self._references(file):
+        found = self._references(file)
+        self.tree.prefetch(_guessed(folder, found))
+        for reference in found:
             loads += self._follow(reference, folder, file)
             if loads > LOADS:
                 raise self._refused(
@@ -249,6 +269,18 @@ class _Walk:
             line=error.line,
             hint=error.hint,
         )
+
+
+def _guessed(folder: str, found: Sequence[Reference]) -> Iterator[str]:
+    """Yield the paths that references will be followed to, where they are good."""
+    for reference in found:
+        try:
+            path = local_path(folder, reference.value)
+        except UnsafePathError:
+            continue
+        yield path
+        if reference.kind in (Kind.FILE_OR_FOLDER, Kind.FOLDER):
+            yield from (f"{path}/{name}" for name in KUSTOMIZATION_FILES)
 
 
 def _in_yaml(error: YamlError) -> RenderError:

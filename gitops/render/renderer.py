@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from gitops.errors import RenderError
 from gitops.model import BlobId, Manifests, Tree
 from gitops.process import Limits
-from gitops.reach import Memory, reached
+from gitops.reach import Memory, prefetch, reached
 from gitops.render.manifests import manifests_of
 from gitops.render.sandbox import LIMITS, build
 from gitops.toolchain import Kustomize
@@ -104,6 +104,7 @@ class Renderer:
             ToolError: kustomize cannot be started.
         """
         wanted = tuple(dict.fromkeys(folders))
+        prefetch(tree, wanted)
         found: dict[str, Manifests | RenderError] = {}
         for folder, result in self._results(tree, wanted):
             found[folder] = result

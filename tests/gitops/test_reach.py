@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
 from gitops.errors import RenderError
-from gitops.model import Entry, Mode, Tree, blob_id
-from gitops.reach import Memory, reached
+from gitops.model import BlobId, Entry, FileEdit, Mode, Tree, blob_id
+from gitops.reach import Memory, prefetch, reached
 from tests.support.trees import tree
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n"
@@ -508,6 +508,70 @@ def test_too_many_bytes_are_refused() -> None:
     text = f"configMapGenerator: [{{name: a, files: [{', '.join(names)}]}}]"
     files = overlay(text, {f"{OVERLAY}/{name}": content for name in names})
     assert "64 MiB" in refusal(files).message
+
+
+# --- how often git is asked ---
+
+
+class Counting(Mapping[BlobId, bytes]):
+    """Blobs of a slow source that counts how often it is asked."""
+
+    def __init__(self, blobs: Mapping[BlobId, bytes]) -> None:
+        self._blobs = blobs
+        self._here: set[BlobId] = set()
+        self.asked = 0
+
+    def load(self, blobs: Iterable[BlobId], /) -> None:
+        wanted = set(blobs) - self._here
+        self.asked += bool(wanted)
+        self._here |= wanted
+
+    def __getitem__(self, key: BlobId) -> bytes:
+        self.load((key,))
+        return self._blobs[key]
+
+    def __iter__(self) -> Iterator[BlobId]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+
+def fleet_of(stacks: int) -> dict[str, str | bytes]:
+    names = [f"f{n}.yaml" for n in range(20)]
+    overlays = [f"overlays/production/s{n}" for n in range(stacks)]
+    return {
+        "base/kustomization.yaml": f"resources: [{', '.join(names)}]",
+        **{f"base/{name}": f"{OBJECT}# {name}" for name in names},
+        **{
+            f"{folder}/kustomization.yaml": f"namespace: {folder[-2:]}\n"
+            "resources: [../../../base, x.yaml]\n"
+            for folder in overlays
+        },
+        **{f"{folder}/x.yaml": f"{OBJECT}# {folder}" for folder in overlays},
+    }
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_fleet_is_read_in_a_few_questions(edited: bool) -> None:
+    plain = tree(fleet_of(9))
+    blobs = Counting(plain.blobs)
+    files = Tree(commit=None, entries=plain.entries, blobs=blobs)
+    if edited:
+        after = b"namespace: other\nresources: [../../../base]\n"
+        path = "overlays/production/s3/kustomization.yaml"
+        files = files.with_edits([FileEdit(path=path, before=b"", after=after)])
+    folders = [f"overlays/production/s{n}" for n in range(9)]
+    prefetch(files, folders)
+    assert all("base/f7.yaml" in reached(files, folder) for folder in folders)
+    assert blobs.asked == 3  # the overlays, the base's kustomization, what it lists
+
+
+def test_a_slow_source_hides_no_fault() -> None:
+    text = "resources: [x.yaml, http://127.0.0.1:9/x]\ncrds: [x.yaml]\n"
+    plain = overlay(text)
+    files = Tree(commit=None, entries=plain.entries, blobs=Counting(plain.blobs))
+    assert "is a URL" in refusal(files).message
 
 
 # --- memory ---
