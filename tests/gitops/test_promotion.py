@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gitops.errors import HeldError, PlanError, UnknownNameError
+from gitops.model import (
+    CommitId,
+    EnvironmentName,
+    Plan,
+    PlanKind,
+    SetConfig,
+    SetRevision,
+    Severity,
+    TargetScope,
+    Tree,
+    tree_of,
+)
+from gitops.promotion import plan_promotion
+from tests.support.fleets import (
+    ACME,
+    BETA,
+    DEVELOPMENT,
+    DIGEST,
+    PRODUCTION,
+    STAGING,
+    at,
+    fleet,
+    hold,
+    overlay_files,
+    repository,
+    revision,
+    rules_of,
+)
+from tests.support.trees import tree
+
+MONDAY = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+
+
+def promote(
+    here: Tree | None = None,
+    *,
+    to: EnvironmentName = STAGING,
+    rules: str = "",
+    **options: Any,
+) -> Plan:
+    return plan_promotion(
+        here or repository(),
+        fleet(rules),
+        ACME,
+        to=to,
+        requested_by="jane",
+        **{"now": MONDAY, **options},
+    )
+
+
+def ruled(gates: str) -> str:
+    return f"promotions:\n  - {{from: development, to: staging, {gates}}}\n"
+
+
+def with_config(development: str, staging: str) -> Tree:
+    return tree(
+        {
+            **overlay_files("development", "12.4.1", config=development),
+            **overlay_files("staging", "12.4.0", config=staging),
+        }
+    )
+
+
+# --- what travels ---
+
+
+def test_tag_and_digest_travel_to_the_next_environment() -> None:
+    here = repository(development=f"12.4.1@{DIGEST}")
+    plan = promote(here, reason="tested")
+    assert plan.kind is PlanKind.PROMOTE
+    assert plan.scope == TargetScope(target=at(STAGING))
+    assert plan.changes == (
+        SetRevision(target=at(STAGING), revision=revision("12.4.1", DIGEST)),
+    )
+
+
+def test_it_says_where_the_revision_comes_from() -> None:
+    base = repository()
+    commit = CommitId("c" * 40)
+    here = tree_of({path: base.read(path) for path in base.entries}, commit=commit)
+    origin = promote(here).provenance
+    assert (origin.source_environment, origin.source_commit) == (DEVELOPMENT, commit)
+    assert origin.requested_by == "jane"
+
+
+def test_a_missing_digest_in_the_source_unpins_the_target() -> None:
+    plan = promote(repository(development="12.4.1", staging=f"12.4.1@{DIGEST}"))
+    (change,) = plan.changes
+    assert isinstance(change, SetRevision)
+    assert change.revision.digest is None
+
+
+def test_what_is_there_already_is_a_plan_without_changes() -> None:
+    plan = promote(repository(staging="12.4.1"), rules=ruled("soak: 24h"))
+    assert (plan.changes, plan.findings) == ((), ())
+
+
+def test_only_the_keys_that_the_fleet_names_travel() -> None:
+    here = with_config(
+        "A=1\nB=2\nPUBLIC_URL=https://d\n", "A=0\nPUBLIC_URL=https://s\n"
+    )
+    plan = promote(here, rules="defaults: {carry: [A, B]}\n")
+    assert plan.changes[1:] == (
+        SetConfig(target=at(STAGING), key="A", value="1"),
+        SetConfig(target=at(STAGING), key="B", value="2"),
+    )
+
+
+def test_a_stack_may_carry_other_keys_than_the_default() -> None:
+    here = with_config("A=1\nB=2\n", "")
+    rules = "defaults: {carry: [A]}\nstacks: {acme: {carry: [B]}}\n"
+    plan = promote(here, rules=rules)
+    assert [c.key for c in plan.changes if isinstance(c, SetConfig)] == ["B"]
+
+
+def test_a_value_alone_may_be_what_differs() -> None:
+    files = {
+        **overlay_files("development", "12.4.1", config="A=1\n"),
+        **overlay_files("staging", "12.4.1", config="A=2\n"),
+    }
+    plan = promote(tree(files), rules="defaults: {carry: [A]}\n")
+    assert SetConfig(target=at(STAGING), key="A", value="1") in plan.changes
+
+
+def test_a_key_that_the_source_lacks_stays_as_it_is_and_is_told() -> None:
+    plan = promote(with_config("", "A=0\n"), rules="defaults: {carry: [A, B]}\n")
+    assert len(plan.changes) == 1
+    told = [f for f in plan.findings if f.rule == "carry-missing"]
+    assert [f.severity for f in told] == [Severity.INFO, Severity.INFO]
+    assert "staging keeps its value" in told[0].message
+    assert "staging has none either" in told[1].message
+
+
+@pytest.mark.parametrize("value", ["redis://:hunter2@x", "gh" + "p_" + "hunter2A" * 5])
+def test_a_credential_never_travels_and_is_never_shown(value: str) -> None:
+    with pytest.raises(PlanError, match=r"development/acme/config\.env") as caught:
+        promote(with_config(f"A={value}\n", ""), rules="defaults: {carry: [A]}\n")
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+# --- from where ---
+
+
+def test_the_first_environment_follows_nobody() -> None:
+    with pytest.raises(PlanError, match="development follows no environment") as caught:
+        promote(to=DEVELOPMENT)
+    assert "after" in caught.value.hint
+
+
+def test_the_source_may_be_named_when_it_is_one_of_those_followed() -> None:
+    assert promote(source=DEVELOPMENT) == promote()
+    with pytest.raises(PlanError, match="production does not follow development") as e:
+        promote(to=PRODUCTION, source=DEVELOPMENT)
+    assert "it follows: staging" in e.value.hint
+    with pytest.raises(PlanError) as nobody:
+        promote(to=DEVELOPMENT, source=STAGING)
+    assert "it follows: none" in nobody.value.hint
+
+
+def test_a_promotion_rule_adds_a_way_that_must_be_named() -> None:
+    rules = "promotions: [{from: development, to: production}]\n"
+    named = promote(to=PRODUCTION, source=DEVELOPMENT, rules=rules)
+    assert named.provenance.source_environment == DEVELOPMENT
+    assert promote(to=PRODUCTION, rules=rules).provenance.source_environment == STAGING
+
+
+def test_a_rule_is_the_way_where_nothing_else_is() -> None:
+    rules = "  - {name: lab}\npromotions: [{from: development, to: lab}]\n"
+    here = tree(
+        {**overlay_files("development", "12.4.1"), **overlay_files("lab", "12.4.0")}
+    )
+    assert promote(here, to=EnvironmentName("lab"), rules=rules).changes
+
+
+def test_of_several_predecessors_one_must_be_named() -> None:
+    rules = "  - {name: live, after: [staging, production]}\n"
+    live = EnvironmentName("live")
+    here = tree(
+        {
+            **overlay_files("staging", "12.4.1"),
+            **overlay_files("production", "12.4.0"),
+            **overlay_files("live", "12.3.1"),
+        }
+    )
+    with pytest.raises(PlanError, match="staging, production") as caught:
+        promote(here, to=live, rules=rules)
+    assert "--from" in caught.value.hint
+    plan = promote(here, to=live, rules=rules, source=PRODUCTION)
+    assert plan.changes == (SetRevision(target=at(live), revision=revision("12.4.0")),)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="nowhere"):
+        promote(to=EnvironmentName("nowhere"))
+    with pytest.raises(UnknownNameError, match="nowhere"):
+        promote(source=EnvironmentName("nowhere"))
+    with pytest.raises(UnknownNameError, match="beta"):
+        plan_promotion(
+            repository(), fleet(), BETA, to=STAGING, now=MONDAY, requested_by="jane"
+        )
+
+
+def test_a_stack_that_the_target_does_not_have_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="acme has no overlay in staging"):
+        promote(tree(overlay_files("development", "12.4.1")))
+
+
+# --- what refuses ---
+
+
+def test_a_promotion_never_goes_back() -> None:
+    with pytest.raises(
+        PlanError, match=r"12\.4\.1; development has the older 12\.4\.0"
+    ) as e:
+        promote(repository(development="12.4.0", staging="12.4.1"))
+    assert "rollback" in e.value.hint
+
+
+def test_a_hold_on_the_target_refuses_and_one_on_the_source_does_not() -> None:
+    with pytest.raises(HeldError, match="acme in staging is held by jane"):
+        promote(holds=[hold(environment=STAGING)])
+    assert promote(holds=[hold(environment=DEVELOPMENT)]).changes
+
+
+def test_while_paused_nothing_is_promoted() -> None:
+    with pytest.raises(HeldError, match="paused"):
+        promote(paused=True)
+
+
+# --- what is told ---
+
+
+def test_the_risks_of_the_step_are_told() -> None:
+    plan = promote(repository(development="12.4.1", staging="11.17.4"))
+    assert {"major-step", "migration", "ip-trust-proxy"} <= rules_of(plan)
+
+
+def test_a_floating_tag_without_a_digest_is_told() -> None:
+    assert "floating-tag" in rules_of(promote(repository(development="latest")))
+    pinned = repository(development=f"latest@{DIGEST}")
+    assert "floating-tag" not in rules_of(promote(pinned))
+
+
+def test_closed_gates_do_not_stop_a_person_but_are_told() -> None:
+    gates = 'schedule: "0 9 * * 1-5", timezone: Europe/Berlin, soak: 24h'
+    plan = promote(rules=ruled(gates), merged_at=MONDAY - timedelta(hours=1))
+    assert plan.changes
+    told = {f.rule: f for f in plan.findings if f.rule.startswith("gate-")}
+    assert set(told) == {"gate-schedule", "gate-soak"}
+    assert all(f.severity is Severity.WARNING for f in told.values())
+    assert told["gate-schedule"].message.endswith(
+        "next: 2026-11-24 09:00 CET (Europe/Berlin)"
+    )
+    assert told["gate-soak"].message.endswith(
+        "ends 2026-11-24 14:30 CET (Europe/Berlin)"
+    )
+
+
+def test_open_gates_are_not_told() -> None:
+    plan = promote(rules=ruled("soak: 24h"), merged_at=MONDAY - timedelta(hours=24))
+    assert not {rule for rule in rules_of(plan) if rule.startswith("gate-")}
+
+
+def test_gates_of_another_way_do_not_matter() -> None:
+    rules = "promotions: [{from: staging, to: production, soak: 24h}]\n"
+    assert "gate-soak" not in rules_of(promote(rules=rules))
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    rules = ruled('schedule: "0 9 * * *", soak: 24h, health: argocd')
+    assert promote(rules=rules) == promote(rules=rules)
