@@ -180,12 +180,11 @@ def _rules(recipients: Recipients) -> bytes:
             "nobody could decrypt the Secret: no recipient is given",
             hint="name an age public key, or add a .sops.yaml to the repository",
         )
-    for key in recipients.keys:
-        if not _AGE.fullmatch(key):
-            raise InputError(
-                f"{key[:20]!a} is not an age public key",
-                hint="it begins with age1; the private key never belongs here",
-            )
+    if not all(_AGE.fullmatch(key) for key in recipients.keys):
+        raise InputError(  # not shown: somebody may have given the private key
+            "a recipient is not an age public key",
+            hint="it begins with age1; the private key never belongs here",
+        )
     keys = ",".join(recipients.keys)
     return f'creation_rules:\n  - age: "{keys}"\n'.encode()
 
