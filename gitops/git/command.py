@@ -199,18 +199,21 @@ _DAMAGE: Final = re.compile(
     r"|could not (?:read|parse|get object info)|failed to traverse|invalid HEAD"
     r"|missing (?:blob|tree|commit|object)|did not send all necessary objects"
     r"|remote unpack failed|not a valid object|\.lock': File exists"
-    r"|unable to resolve reference|invalid object|object file|no such commit",
+    r"|unable to resolve reference|invalid object|object file|packed-refs"
+    r"|did not receive expected object",
     re.IGNORECASE,
 )
 _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w:/.])/(?:[^\s'\":]+/)*([^\s'\":/]+)/?")
+_FILE_URL: Final = re.compile(r"file://(?:[^\s'\"]*/)?")
 _USER_IN_URL: Final = re.compile(r"://[^/@\s]+@")
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _WORDS_MAX: Final = 600
 
 
 def shows_damage(messages: str) -> bool:
-    """Whether git's messages are those about a damaged repository."""
-    return _DAMAGE.search(messages) is not None
+    """Whether git's own messages are those about a damaged repository."""
+    lines = messages.splitlines()
+    return any(_DAMAGE.search(x) for x in lines if not x.startswith("remote:"))
 
 
 def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
@@ -222,7 +225,7 @@ def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
     for value in filter(None, hidden):
         messages = messages.replace(value, "***")
     messages = _USER_IN_URL.sub("://***@", _ESCAPE.sub("", messages))
-    messages = _ABSOLUTE_PATH.sub(r"\1", messages)
+    messages = _ABSOLUTE_PATH.sub(r"\1", _FILE_URL.sub("", messages))
     lines = ("".join(filter(str.isprintable, line)) for line in messages.splitlines())
     kept = [line.strip() for line in lines if line.strip()]
     kept = [line for line in kept if not line.startswith("hint:")]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,7 @@ _FETCH: Final = (
     "--end-of-options",
 )
 _PUSH: Final = ("--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
+_REJECTED: Final = re.compile(r"^!\t.*\t\[(.*rejected\] .*)$", re.MULTILINE)
 _RACE_WORDS: Final = ("stale info", "cannot lock ref", "failed to update ref")
 
 
@@ -90,7 +93,7 @@ class Mirror(Repository):
             self._clone_again(seen=seen)
             return
         answer = self._fetch_into(self._path)
-        if answer.code != 0 and answer.shows_damage:
+        if answer.shows_damage:  # also where the fetch could go around it
             self._clone_again(seen=seen)
         elif answer.code != 0:
             raise self._remote_failure(answer)
@@ -147,7 +150,9 @@ class Mirror(Repository):
             f"--force-with-lease={name}:{checked_commit(expected) if expected else ''}"
         )
         words = (*_PUSH, lease, "--end-of-options", self._remote.url, refspec)
-        return self._ask_remote("push", *words)
+        answer = self._ask_remote("push", *words)
+        reasons = _REJECTED.findall(answer.stdout.decode("utf-8", "backslashreplace"))
+        return replace(answer, words="; ".join([*reasons, answer.words]))
 
     def _judge_push(
         self, answer: Answer, commit: CommitId, name: str, expected: CommitId | None

@@ -137,7 +137,8 @@ def path_of(url: str) -> Path | None:
 
 def _shown(url: str) -> str:
     """Show a refused address without what may be a password in it."""
-    return ascii(re.sub(r"[^/@]*@", "***@", url)[:80])
+    plain = re.split(r"[?#]", url, maxsplit=1)[0]
+    return ascii(re.sub(r"(^|://).*@", r"\1***@", plain)[:80])
 
 
 _HINTS: Final = (
