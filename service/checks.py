@@ -40,8 +40,10 @@ def check_fleet(
 
 
 def check_any(settings: Settings, path: Path) -> tuple[Finding, ...]:
-    """Check any kustomization or manifests; the Git work tree around it, if any,
-    bounds what a kustomization may reach, else the current directory.
+    """Check any kustomization or manifests.
+
+    The Git work tree around it bounds what a kustomization may reach; without one,
+    the current directory does.
 
     Raises:
         UnknownNameError: there is nothing at the path.

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gitops.forges.embedded import EmbeddedForge
+
 from gitops.errors import ForgeError, TreeError
 from gitops.forges import Forge
-from gitops.forges.embedded import EmbeddedForge
 from gitops.git import BareRepository, Identity, Mirror, WorkTree
 from gitops.model import BranchName
 from gitops.render import Renderer

@@ -12,7 +12,7 @@ from __future__ import annotations
 from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
 from gitops.workflow.finish import Held, adopt, approve, close, merge
-from gitops.workflow.history import PastRevision, revisions_of
+from gitops.workflow.history import PastRevision, arrived_at, revisions_of
 from gitops.workflow.inspect import (
     Inspection,
     inspect,
@@ -35,6 +35,7 @@ __all__ = [
     "World",
     "adopt",
     "approve",
+    "arrived_at",
     "check_path",
     "check_repository",
     "close",

@@ -22,8 +22,9 @@ from gitops.layout import (
     overlay_folders,
     overlay_path,
 )
-from gitops.model import Finding, Fleet, Severity, Target, Tree
+from gitops.model import Finding, Fleet, Manifests, Severity, Target, Tree
 from gitops.overlay import read_overlay
+from gitops.reach import prefetch
 from gitops.render import Renderer
 from gitops.schemas import Schemas
 from gitops.validate import check_files, check_manifests, check_tree
@@ -66,10 +67,12 @@ def check_repository(
         for finding in check_tree(tree, fleet)
         if only is None or finding.path.rpartition("/")[0] in folders
     ]
-    for done, folder in enumerate(folders):
-        progress("check", done, len(folders))
-        found += _built(tree, folder, renderer, schemas)
-    progress("check", len(folders), len(folders))
+    prefetch(tree, folders)
+    built = renderer.attempt(
+        tree, folders, progress=lambda done, total: progress("check", done, total)
+    )
+    for folder, result in built.items():
+        found += _judged(folder, result, schemas)
     return tuple(dict.fromkeys(found))
 
 
@@ -93,7 +96,8 @@ def check_path(
     folder = path.rpartition("/")[0] if path in tree else path
     try:
         if kustomization_in(tree, folder) is not None:
-            return _built(tree, folder, renderer, schemas)
+            built = renderer.attempt(tree, [folder])
+            return _judged(folder, built[folder], schemas)
     except TreeError as error:
         return (finding_of(error, "unparsable"),)
     files = [p for p in tree.paths_under(path) if PurePosixPath(p).suffix in _MANIFESTS]
@@ -115,34 +119,26 @@ def _folder_of(tree: Tree, fleet: Fleet, target: Target) -> str:
         return overlay_path(fleet.overlay_pattern, target)
 
 
-def _built(
-    tree: Tree, folder: str, renderer: Renderer, schemas: Schemas
+def _judged(
+    folder: str, built: Manifests | RenderError, schemas: Schemas
 ) -> tuple[Finding, ...]:
-    try:
-        rendered = renderer.render(tree, [folder])[folder]
-    except PlacedError as error:
-        return (finding_of(error, "unparsable"),)
-    except (RenderError, TreeError) as error:
-        return (finding_of(error, "does-not-build", path=folder),)
-    return check_manifests(rendered, schemas)
+    if isinstance(built, RenderError):
+        return (finding_of(built, "does-not-build", path=folder),)
+    return check_manifests(built, schemas)
 
 
 def finding_of(error: GitopsError, rule: str, *, path: str = "") -> Finding:
-    """Tell an error as a finding."""
+    """Tell an error as a finding, at the place that it names."""
+    where, line, message = "", 0, error.message
     if isinstance(error, PlacedError):
-        return Finding(
-            rule=rule,
-            severity=Severity.ERROR,
-            path=error.path,
-            line=error.line,
-            message=error.problem,
-            hint=error.hint,
-        )
+        where, line, message = error.path, error.line, error.problem
+    elif isinstance(error, RenderError):
+        where, line = error.path, error.line
     return Finding(
         rule=rule,
         severity=Severity.ERROR,
-        path=path or error.message.partition(":")[0],
-        message=error.message,
+        path=where or path or error.message.partition(":")[0],
+        line=line,
+        message=message,
         hint=error.hint,
     )
-

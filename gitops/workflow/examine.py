@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops.edit import edit
-from gitops.errors import GitopsError, ManifestError, PlanError, RenderError, TreeError
+from gitops.errors import GitopsError, ManifestError, PlanError, RenderError
 from gitops.layout import FLEET_FILE, overlay_folders, overlay_path
 from gitops.model import (
     Change,
@@ -19,7 +19,7 @@ from gitops.model import (
     Severity,
     Tree,
 )
-from gitops.reach import reached
+from gitops.reach import Memory, prefetch, reached
 from gitops.validate import check_manifests, check_tree, scan_secrets
 from gitops.workflow.check import finding_of
 from gitops.workflow.place import Workplace, World, fleet_of
@@ -147,23 +147,25 @@ def _render(
 
     A broken overlay that no edit lies in neither blocks the change nor hides it.
     """
+    memory = Memory()
+    folders = overlay_folders(tree, fleet.overlay_pattern)
+    prefetch(tree, folders)
     chosen: list[str] = []
     failed: list[GitopsError] = []
-    for folder in overlay_folders(tree, fleet.overlay_pattern):
+    for folder in folders:
         try:
-            if not set(reached(tree, folder)).isdisjoint(edited):
+            if not set(reached(tree, folder, memory=memory)).isdisjoint(edited):
                 chosen.append(folder)
-        except (RenderError, TreeError) as error:
+        except RenderError as error:
             if any(path.startswith(f"{folder}/") for path in edited):
                 failed.append(error)
-    rendered: dict[str, Manifests] = {}
-    for done, folder in enumerate(chosen):
-        place.progress("render", done, len(chosen))
-        try:
-            rendered |= place.renderer.render(tree, [folder])
-        except (RenderError, TreeError) as error:
-            failed.append(error)
-    place.progress("render", len(chosen), len(chosen))
+    built = place.renderer.attempt(
+        tree,
+        chosen,
+        progress=lambda done, total: place.progress("render", done, total),
+    )
+    failed += [b for b in built.values() if isinstance(b, RenderError)]
+    rendered = {f: b for f, b in built.items() if not isinstance(b, RenderError)}
     return rendered, tuple(failed)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gitops.errors import GitopsError
 from gitops.layout import overlay_path
-from gitops.model import CommitId, Revision, Target
+from gitops.model import CommitId, EnvironmentName, Revision, StackName, Target
 from gitops.overlay import read_overlay
 from gitops.workflow.place import Workplace, World
 
@@ -43,7 +43,8 @@ def revisions_of(
     """
     folder = overlay_path(world.fleet.overlay_pattern, target)
     found: list[PastRevision] = []
-    for logged in reversed(place.mirror.history(world.commit, [folder])):
+    line = place.mirror.history(world.commit, [folder], first_parent=True)
+    for logged in reversed(line):
         tree = place.mirror.read_tree(logged.id)
         try:
             revision = read_overlay(tree, world.fleet, target).revision
@@ -61,3 +62,23 @@ def revisions_of(
                 )
             )
     return tuple(reversed(found))
+
+
+def arrived_at(
+    place: Workplace,
+    world: World,
+    stack: StackName,
+    *,
+    to: EnvironmentName,
+    source: EnvironmentName | None,
+) -> datetime | None:
+    """Return when the source's present revision was merged there; None if unknown.
+
+    Without a source it is the one environment that `to` follows, if it is one.
+    """
+    target = world.fleet.environment(to)
+    sources = (source,) if source else (target.after if target else ())
+    if len(sources) != 1:
+        return None
+    past = revisions_of(place, world, Target(stack=stack, environment=sources[0]))
+    return past[0].at if past else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitops.errors import GitError
-from gitops.model import Finding, PullRequest, Tree
+from gitops.model import CommitId, Finding, PullRequest, Tree
 from gitops.review import rendered_diff
 from gitops.workflow.examine import compare, differing
 from gitops.workflow.place import Workplace
@@ -33,10 +33,7 @@ def inspect_pull_request(place: Workplace, shown: PullRequest) -> Inspection:
         GitError: its commit is no longer to be had.
     """
     place.mirror.fetch()
-    start = place.mirror.merge_base(place.base, shown.head)
-    if shown.merge_commit is not None:
-        # Once merged, the merge base with the base branch is the head itself.
-        start = place.mirror.first_parent(shown.merge_commit)
+    start = _start(place, shown)
     if start is None:
         raise GitError(
             f"pull request #{shown.number}: {shown.head[:12]} and {place.base} "
@@ -45,6 +42,16 @@ def inspect_pull_request(place: Workplace, shown: PullRequest) -> Inspection:
     return inspect(
         place, place.mirror.read_tree(start), place.mirror.read_tree(shown.head)
     )
+
+
+def _start(place: Workplace, shown: PullRequest) -> CommitId | None:
+    """Return the commit that a pull request was made from; None if there is none."""
+    if shown.merge_commit is not None:
+        # Once merged, the merge base with the base branch is the head itself.
+        line = place.mirror.history(shown.merge_commit, limit=2, first_parent=True)
+        return line[1].id if len(line) > 1 else None
+    tip = place.mirror.tip(place.base)
+    return None if tip is None else place.mirror.merge_base(tip, shown.head)
 
 
 def inspect(place: Workplace, before: Tree, after: Tree) -> Inspection:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.cli.session import RepositorySession
 
 
-def bump(  # noqa: PLR0913
+def bump(
     arguments: Annotated[
         list[str], typer.Argument(metavar="[STACK ENV] VERSION", show_default=False)
     ],
@@ -69,10 +69,10 @@ def bump(  # noqa: PLR0913
             holds=here.store.holds.holds(here.located.name),
         )
 
-    _propose(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
+    propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
 
 
-def promote(  # noqa: PLR0913
+def promote(
     stack: Stack,
     *,
     to: Annotated[str, typer.Option("--to", metavar="ENV", help="Where to.")],
@@ -93,24 +93,28 @@ def promote(  # noqa: PLR0913
     def plan(world: World, here: RepositorySession) -> Plan:
         from gitops import environment_name, stack_name
         from gitops.promotion import plan_promotion
+        from gitops.workflow import arrived_at
         from service.clock import utc_now
 
+        name, target = stack_name(stack), environment_name(to)
+        origin = environment_name(source) if source else None
         return plan_promotion(
             world.tree,
             world.fleet,
-            stack_name(stack),
-            to=environment_name(to),
-            source=environment_name(source) if source else None,
+            name,
+            to=target,
+            source=origin,
+            merged_at=arrived_at(here.place, world, name, to=target, source=origin),
             now=utc_now(),
             requested_by=here.settings.login,
             reason=reason,
             holds=here.store.holds.holds(here.located.name),
         )
 
-    _propose(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
+    propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
 
 
-def set_config(  # noqa: PLR0913
+def set_config(
     stack: Stack,
     env: Env,
     pairs: Annotated[
@@ -146,10 +150,10 @@ def set_config(  # noqa: PLR0913
             holds=here.store.holds.holds(here.located.name),
         )
 
-    _propose(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
+    propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
 
 
-def rollback(  # noqa: PLR0913
+def rollback(
     stack: Stack,
     env: Env,
     *,
@@ -194,7 +198,7 @@ def rollback(  # noqa: PLR0913
             reason=reason,
         )
 
-    _propose(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
+    propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
 
 
 def _only(arguments: Sequence[str], count: int, usage: str) -> Sequence[str]:
@@ -210,7 +214,7 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _propose(
+def propose_plan(
     plan: Callable[[World, RepositorySession], Plan],
     *,
     repo: str,
@@ -218,6 +222,7 @@ def _propose(
     as_json: bool,
     dry_run: bool,
 ) -> None:
+    """Propose what a planner makes of the base branch, and tell the outcome."""
     from gitops.workflow import propose
     from service.cli.session import writing_in_repository
     from service.clock import utc_now

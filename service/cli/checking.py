@@ -34,7 +34,7 @@ def validate(
     findings.
     """
     from service import settings as settings_module
-    from service.checks import check_fleet, check_any
+    from service.checks import check_any, check_fleet
     from service.cli import shapes
     from service.cli.output import Output
 

@@ -94,7 +94,9 @@ def _switch(repo: str, data: Data, *, as_json: bool, on: bool) -> None:
 
     with in_repository(repo, data, as_json=as_json) as here:
         holds, name = here.store.holds, here.located.name
-        changed = holds.pause(name, by=here.settings.login) if on else holds.resume(name)
+        changed = (
+            holds.pause(name, by=here.settings.login) if on else holds.resume(name)
+        )
         if changed:
             here.audit("paused" if on else "resumed")
         here.out.document({"paused": on, "changed": changed})
@@ -104,9 +106,14 @@ def _switch(repo: str, data: Data, *, as_json: bool, on: bool) -> None:
 @token.command("create")
 def token_create(
     *,
-    role: Annotated[str, typer.Option("--role", help="viewer, operator, approver, releaser or admin.")],
+    role: Annotated[
+        str,
+        typer.Option("--role", help="viewer, operator, approver, releaser or admin."),
+    ],
     name: Annotated[str, typer.Option("--name", help="Shown in the list.")] = "",
-    stack: Annotated[str, typer.Option("--stack", help="Good for this stack only.")] = "",
+    stack: Annotated[
+        str, typer.Option("--stack", help="Good for this stack only.")
+    ] = "",
     environment: Annotated[
         str, typer.Option("--environment", help="Good for this environment only.")
     ] = "",
@@ -122,9 +129,7 @@ def token_create(
     from service.store import Role
 
     if role not in set(Role):
-        raise InputError(
-            f"{role[:40]!a} is no role", hint=f"one of {', '.join(Role)}"
-        )
+        raise InputError(f"{role[:40]!a} is no role", hint=f"one of {', '.join(Role)}")
     with session(data, as_json=as_json) as here:
         secret, made = here.store.tokens.create(
             role=Role(role),

@@ -99,9 +99,7 @@ def approve(
     from service.clock import utc_now
 
     with writing_in_repository(repo, data, as_json=as_json) as here:
-        shown = approve_head(
-            here.place, number, by=here.settings.login, now=utc_now()
-        )
+        shown = approve_head(here.place, number, by=here.settings.login, now=utc_now())
         here.audit("pull request approved", pull_request=number, head=shown.head)
         _tell(here, shown, "approved", f"Approved {shown.head[:12]} of #{number}.")
 
@@ -126,8 +124,7 @@ def merge(
     """Merge a pull request at its recorded head, if its gates are open."""
     from gitops.errors import HeldError
     from gitops.forges import Merged, NotMerged
-    from gitops.workflow import Held
-    from gitops.workflow import merge as merge_head
+    from gitops.workflow import Held, merge as merge_head
     from service.cli.session import writing_in_repository
     from service.clock import utc_now
 
@@ -199,9 +196,7 @@ def _tell(
 ) -> None:
     from service.cli import shapes
 
-    here.out.document(
-        {"outcome": outcome, "pull_request": shapes.pull_request(shown)}
-    )
+    here.out.document({"outcome": outcome, "pull_request": shapes.pull_request(shown)})
     here.out.line(sentence)
 
 

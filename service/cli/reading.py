@@ -21,9 +21,7 @@ def status(repo: Repo = ".", data: Data = None, as_json: AsJson = False) -> None
     with in_repository(repo, data, as_json=as_json) as here:
         settle(here.place)
         world = look(here.place)
-        standings = survey(
-            here.place, world, here.store.holds.holds(here.located.name)
-        )
+        standings = survey(here.place, world, here.store.holds.holds(here.located.name))
         here.out.document(shapes.status(standings))
         here.out.table(
             ["stack", "environment", "version", "pull request", "hold"],

@@ -1,4 +1,4 @@
-"""What a command stands on: settings, store, repository, output; opened, then closed."""
+"""What a command stands on: settings, store, repository, output."""
 
 from __future__ import annotations
 
