@@ -8,6 +8,7 @@ along) is refused, because no splice there could be exact.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitops.errors import YamlError
@@ -179,31 +180,34 @@ class Place:
         parent, index = self.item()
         if len(parent.items) == 1:
             raise self.refused("it is the only key there")
-        span = self._flow_span if parent.flow else self._block_span
-        start, end = span(parent, index)
+        spans = self._flow_spans if parent.flow else self._block_spans
         text, value = self.source.text, self.value
-        if b"#" in text[start : value.start] + text[value.end : end]:
-            raise self.refused("a comment would go with it")
-        return start, end
+        for start, end in spans(parent, index):
+            if b"#" not in text[start : value.start] + text[value.end : end]:
+                return start, end
+        raise self.refused("a comment would go with it")
 
-    def _flow_span(self, parent: Mapping, index: int) -> tuple[int, int]:
+    def _flow_spans(self, parent: Mapping, index: int) -> Iterator[tuple[int, int]]:
+        """Yield the item with the comma before it, or else with the one after it."""
+        if index > 0:
+            yield parent.items[index - 1][1].end, self.value.end
         if index + 1 < len(parent.items):
-            return parent.items[index][0].start, parent.items[index + 1][0].start
-        return parent.items[index - 1][1].end, self.value.end
+            yield parent.items[index][0].start, parent.items[index + 1][0].start
 
-    def _block_span(self, parent: Mapping, index: int) -> tuple[int, int]:
+    def _block_spans(self, parent: Mapping, index: int) -> Iterator[tuple[int, int]]:
         text, key = self.source.text, parent.items[index][0]
         line_start = max(text.rfind(b, 0, key.start) for b in (b"\n", b"\r")) + 1
         lead, tail = text[line_start : key.start], self.rest_of_line()
         if _FIRST_OF_ITEM.fullmatch(lead) and index + 1 < len(parent.items):
-            return key.start, parent.items[index + 1][0].start
-        if lead.strip(b" "):
+            yield key.start, parent.items[index + 1][0].start
+        elif lead.strip(b" "):
             raise self.refused("something else is in its line")
-        if tail["comment"]:
-            return key.start, tail.start("comment")
-        if tail["newline"]:
-            return line_start, tail.end()
-        return line_start - len(_line_break_before(text, line_start)), tail.end()
+        elif tail["comment"]:
+            yield key.start, tail.start("comment")
+        elif tail["newline"]:
+            yield line_start, tail.end()
+        else:
+            yield line_start - len(_line_break_before(text, line_start)), tail.end()
 
 
 def without(text: bytes, spans: list[tuple[int, int]]) -> bytes:

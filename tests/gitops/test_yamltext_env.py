@@ -154,6 +154,7 @@ def test_every_problem_is_found_in_one_go() -> None:
 
     assert [p.line for p in env_problems(text, "config.env")] == [1, 3, 4]
     assert env_problems(TRICKY.encode(), "config.env") == ()
+    assert [p.line for p in env_problems(b"#" * 2**21, "config.env")] == [0]
 
 
 def test_an_error_does_not_show_the_value() -> None:
