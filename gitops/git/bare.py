@@ -29,6 +29,7 @@ _CONFIG: Final = """\
 \tfsckObjects = true
 [gc]
 \tautoDetach = false
+\tpruneExpire = never
 """
 
 
