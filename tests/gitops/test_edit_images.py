@@ -377,7 +377,7 @@ def read_by_libyaml(text: bytes) -> Any:
 
 @given(layouts(), st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,15}", fullmatch=True))
 @example(Layout("images: [{name: a, newTag: ", "}]", Style.PLAIN, flow=True), "11.10")
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 def test_in_any_layout_the_tag_alone_changes(layout: Layout, tag: str) -> None:
     before = layout.text(quoted("10.0.0", layout.style))
     index = len(image_entries(compose(before, "f"), "f")) - 1
@@ -394,7 +394,7 @@ def test_in_any_layout_the_tag_alone_changes(layout: Layout, tag: str) -> None:
 
 
 @given(layouts())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_in_any_layout_a_digest_comes_and_goes_without_a_trace(layout: Layout) -> None:
     before = layout.text(quoted("10.0.0", layout.style))
     index = len(image_entries(compose(before, "f"), "f")) - 1
