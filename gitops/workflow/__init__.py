@@ -15,6 +15,7 @@ from gitops.workflow.finish import Held, adopt, approve, close, merge
 from gitops.workflow.history import PastRevision, arrived_at, revisions_of
 from gitops.workflow.inspect import (
     Inspection,
+    between,
     inspect,
     inspect_pull_request,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "adopt",
     "approve",
     "arrived_at",
+    "between",
     "check_path",
     "check_repository",
     "close",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from gitops.errors import GitError
-from gitops.model import CommitId, Finding, PullRequest, Tree
+from gitops.model import CommitId, Finding, Manifest, Overlay, PullRequest, Tree
 from gitops.review import rendered_diff
 from gitops.workflow.examine import compare, differing
 from gitops.workflow.place import Workplace
@@ -63,3 +64,33 @@ def inspect(place: Workplace, before: Tree, after: Tree) -> Inspection:
         rendered_diff=rendered_diff(compared.before, compared.after),
         findings=compared.findings,
     )
+
+
+def between(place: Workplace, tree: Tree, one: Overlay, other: Overlay) -> str:
+    """Return the rendered difference from one environment of a stack to another.
+
+    Both are shown under the first one's namespace and path: otherwise every object
+    would differ, and what really differs would be lost among them.
+    """
+    before = place.renderer.render(tree, [one.path])[one.path]
+    after = place.renderer.render(tree, [other.path])[other.path]
+    moved = tuple(
+        _moved(manifest, other.namespace, one.namespace) for manifest in after.objects
+    )
+    return rendered_diff(
+        {one.path: before}, {one.path: replace(after, path=one.path, objects=moved)}
+    )
+
+
+def _moved(manifest: Manifest, source: str, target: str) -> Manifest:
+    """Return an object as if it stood in another namespace, or were that one."""
+    metadata = manifest.body.get("metadata")
+    if not source or not isinstance(metadata, Mapping):
+        return manifest
+    if manifest.kind == "Namespace" and manifest.name == source:
+        body = {**manifest.body, "metadata": {**metadata, "name": target}}
+        return replace(manifest, name=target, body=body)
+    if manifest.namespace != source:
+        return manifest
+    body = {**manifest.body, "metadata": {**metadata, "namespace": target}}
+    return replace(manifest, namespace=target, body=body)

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops.model import Json
-from gitops.workflow.place import Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from gitops.workflow import Progress
 
 
 class Output:
@@ -75,7 +76,7 @@ class Output:
     def progress(self) -> Iterator[Progress]:
         """Show a bar on standard error while long work goes on, on a terminal."""
         if not sys.stderr.isatty():
-            yield silent
+            yield lambda _step, _done, _total: None
             return
         from rich.console import Console
         from rich.progress import (

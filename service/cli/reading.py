@@ -58,23 +58,22 @@ def diff(
     from gitops import target
     from gitops.overlay import read_overlay
     from gitops.review import rendered_diff
-    from gitops.workflow import look
+    from gitops.workflow import between, look
     from gitops.workflow.place import fleet_of
     from service.cli.session import in_repository
 
     with in_repository(repo, data, as_json=as_json) as here:
         tree = here.tree(ref)
         fleet = fleet_of(tree)
-        render = here.place.renderer.render
-        ours = read_overlay(tree, fleet, target(stack, env)).path
+        ours = read_overlay(tree, fleet, target(stack, env))
         if other:
-            folder = read_overlay(tree, fleet, target(stack, other)).path
-            before, after = render(tree, [ours])[ours], render(tree, [folder])[folder]
+            theirs = read_overlay(tree, fleet, target(stack, other))
+            text = between(here.place, tree, ours, theirs)
         else:
             world = look(here.place)
-            before = render(world.tree, [ours])[ours]
-            after = render(tree, [ours])[ours]
-        text = rendered_diff({ours: before}, {ours: after})
+            build = here.place.renderer.render
+            before, after = build(world.tree, [ours.path]), build(tree, [ours.path])
+            text = rendered_diff(before, after)
         here.out.document({"stack": stack, "environment": env, "diff": text})
         here.out.difference(text)
     if text:
