@@ -100,12 +100,14 @@ _KNOWN: Final = (
     ),
     KeySpec(
         name="DB_ROOT_PASSWORD",
-        purpose="the administrator of MariaDB; Directus never sees it",
+        purpose="the database's administrator; Directus never sees it",
         length=40,
         rotation=Rotation(
             is_free=False,
             effect="the database keeps the old one: it reads this only when it is new",
-            steps=("change it in the database: ALTER USER root",),
+            steps=(
+                "change it in the database: ALTER USER root, or ALTER ROLE postgres",
+            ),
         ),
     ),
     KeySpec(
