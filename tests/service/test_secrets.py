@@ -293,3 +293,15 @@ def test_nothing_is_written_inside_a_git_work_tree(
 def test_a_missing_folder_is_a_known_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         write_private(tmp_path / "no" / "secret.yaml", b"clear")
+
+
+def test_the_page_on_rotation_says_the_same_as_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "secrets.md").read_text()
+    said = {}
+    for line in page.split("## Rotating")[1].splitlines():
+        if line.startswith("| `"):
+            names, is_free, *_ = [cell.strip() for cell in line.strip("|").split("|")]
+            said |= {name: is_free for name in re.findall(r"`(\w+)`", names)}
+    assert said == {
+        spec.name: "yes" if spec.rotation.is_free else "**no**" for spec in known_keys()
+    }
