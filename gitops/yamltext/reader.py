@@ -244,7 +244,7 @@ class _Composer:
             start = min(self._after_properties(start), end)
         style = Style(event.style or "")
         if style.is_block:
-            end = start + len(self.text[start:end].rstrip())
+            end = start + len(self.text[start:end].rstrip(" \t\r\n"))
         if not event.value.isascii():
             self._check_unicode(event)
         return Scalar(

@@ -57,6 +57,7 @@ def refusal(text: str, *edits: YamlEdit) -> str:
         ("a: ''\n", "a: 'new'\n"),
         ("a: |-\n  old\n\n# c\nb: 1\n", 'a: "new"\n\n# c\nb: 1\n'),
         ("a: >\r\n  old\r\nb: 1\r\n", 'a: "new"\r\nb: 1\r\n'),
+        ("a: |-\n  old\xa0\n", 'a: "new"\n'),
         ("\ufeffä: 1\r\na: old", "\ufeffä: 1\r\na: new"),
         ("? a\n: old\n", "? a\n: new\n"),
         (
