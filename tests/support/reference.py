@@ -60,23 +60,22 @@ def _command(command: Any, path: str) -> Iterator[str]:
         for name in sorted(command.commands):
             yield from _command(command.commands[name], f"{path} {name}")
         return
-    context = command.make_context(path, [], resilient_parsing=True)
     arguments = [
-        p.make_metavar(context)
+        p.metavar or p.name.upper()
         for p in command.params
         if p.param_type_name == "argument"
     ]
     yield f"\n## {' '.join([path, *arguments])}\n\n"
     yield f"{(command.help or '').strip()}\n"
     options = [p for p in command.params if p.param_type_name == "option"]
-    rows = [_option(option, context) for option in options if option.name != "help"]
+    rows = [_option(option) for option in options if option.name != "help"]
     if rows:
         yield "\n| option | meaning |\n|---|---|\n"
         yield from rows
 
 
-def _option(option: Any, context: Any) -> str:
-    value = "" if option.is_flag else f" {option.make_metavar(context)}"
+def _option(option: Any) -> str:
+    value = "" if option.is_flag else f" {option.metavar or option.name.upper()}"
     shown = option.show_default
     default = ""
     if isinstance(shown, str):
