@@ -301,7 +301,7 @@ def test_the_page_on_rotation_says_the_same_as_the_code() -> None:
     for line in page.split("## Rotating")[1].splitlines():
         if line.startswith("| `"):
             names, is_free, *_ = [cell.strip() for cell in line.strip("|").split("|")]
-            said |= {name: is_free for name in re.findall(r"`(\w+)`", names)}
+            said |= dict.fromkeys(re.findall(r"`(\w+)`", names), is_free)
     assert said == {
         spec.name: "yes" if spec.rotation.is_free else "**no**" for spec in known_keys()
     }
