@@ -25,7 +25,7 @@ from gitops.forges.embedded.checks import (
     identity_of,
     not_found,
 )
-from gitops.forges.embedded.ledger import Ledger, Pages, Record
+from gitops.forges.embedded.ledger import WAIT_S, Ledger, Pages, Record
 from gitops.forges.embedded.sight import Gone, InBase, Moved, Same, Seen, Sight
 from gitops.git import BareRepository, Conflict
 from gitops.model import BranchName, CommitId, PullRequest, PullRequestState
@@ -50,6 +50,7 @@ class EmbeddedForge:
         database: SQLite's file beside it.
         public_url: where the service shows this repository; None when nowhere.
         keep_branches: leave a branch standing after its merge.
+        wait_s: seconds to wait for another process that writes.
     """
 
     def __init__(
@@ -59,9 +60,10 @@ class EmbeddedForge:
         *,
         public_url: str | None = None,
         keep_branches: bool = False,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._repository = repository
-        self._ledger = Ledger(database)
+        self._ledger = Ledger(database, wait_s=wait_s)
         self._public_url = public_url.rstrip("/") if public_url else None
         self._keep_branches = keep_branches
 
@@ -288,48 +290,59 @@ class EmbeddedForge:
         """
         check_login(by)
         with self._ledger.writing() as pages:
-            shown = self._current(pages, number)
-            check_head(shown, head)
-            if shown.state is not PullRequestState.MERGED:
+            for _ in range(_MERGE_TRIES):
+                shown = self._current(pages, number)
+                check_head(shown, head)
+                if shown.state is PullRequestState.MERGED:
+                    return Merged(pull_request=self._recorded(pages, number))
                 check_open(shown)
-                merged = self._move_base(shown, by=by, now=now)
-                if isinstance(merged, NotMerged):
-                    return merged
-                # A crash from here on is healed by the next look: Git has it.
-                self._tidy(shown.branch, head)
-                pages.merged(number, head=head, merge_commit=merged, by=by)
-            return Merged(pull_request=self._recorded(pages, number))
+                refusal = self._merge_now(pages, shown, by=by, at=now)
+                if refusal is not None:
+                    return refusal
+            return NotMerged(reason="the base branch keeps moving; try again")
 
-    def _move_base(
-        self, shown: PullRequest, *, by: str, now: datetime
-    ) -> CommitId | NotMerged:
-        """Put a merge commit on the base branch; look again when it moved meanwhile."""
-        message = f"Merge pull request #{shown.number} from {shown.branch}\n\n"
-        message += f"{shown.title}\n"
-        at = now.replace(microsecond=0)
-        for _ in range(_MERGE_TRIES):
-            base_tip = self._repository.tip(shown.base)
-            if base_tip is None:
-                return NotMerged(reason=f"there is no branch {shown.base}")
-            if self._repository.merge_base(base_tip, shown.head) is None:
-                return NotMerged(
-                    reason=f"{shown.base} has another history now",
-                    needs_regeneration=True,
-                )
-            made = self._repository.merge_commit(
-                base_tip, shown.head, message, identity_of(by), at
-            )
-            if isinstance(made, Conflict):
-                return NotMerged(
-                    reason=f"conflicts with {shown.base} in {', '.join(made.paths)}",
-                    needs_regeneration=True,
-                )
-            try:
-                self._repository.update_ref(shown.base, made, expected=base_tip)
-            except PushRejectedError:
-                continue
+    def _merge_now(
+        self, pages: Pages, shown: PullRequest, *, by: str, at: datetime
+    ) -> NotMerged | None:
+        """Try to merge once; None: look again, it is done or the base has moved."""
+        made = self._merge_commit(shown, by=by, at=at)
+        if isinstance(made, NotMerged):
             return made
-        return NotMerged(reason=f"{shown.base} keeps moving; try again")
+        base_tip, merge_commit = made
+        try:
+            self._repository.update_ref(shown.base, merge_commit, expected=base_tip)
+        except PushRejectedError:
+            return None
+        # A crash from here on is healed by the next look: Git has it.
+        self._tidy(shown.branch, shown.head)
+        pages.merged(shown.number, head=shown.head, merge_commit=merge_commit, by=by)
+        return None
+
+    def _merge_commit(
+        self, shown: PullRequest, *, by: str, at: datetime
+    ) -> tuple[CommitId, CommitId] | NotMerged:
+        """Return the base's tip and the merge commit made on it, on no branch yet."""
+        base_tip = self._repository.tip(shown.base)
+        if base_tip is None:
+            return NotMerged(reason=f"there is no branch {shown.base}")
+        if self._repository.merge_base(base_tip, shown.head) is None:
+            return NotMerged(
+                reason=f"{shown.base} has another history now", needs_regeneration=True
+            )
+        made = self._repository.merge_commit(
+            base_tip,
+            shown.head,
+            f"Merge pull request #{shown.number} from {shown.branch}\n\n"
+            f"{shown.title}\n",
+            identity_of(by),
+            at.replace(microsecond=0),
+        )
+        if isinstance(made, Conflict):
+            return NotMerged(
+                reason=f"conflicts with {shown.base} in {', '.join(made.paths)}",
+                needs_regeneration=True,
+            )
+        return base_tip, made
 
     def close(self, number: int, *, by: str, now: datetime) -> PullRequest:
         """Close without merging; closing a closed one changes nothing.

@@ -2,7 +2,7 @@
 
 Promise: each transaction is whole or not at all, across threads and processes: every
 call has a connection of its own, a writer takes its lock before it reads, and waits for
-another at most `WAIT_S`. It stores what it is told, and knows neither Git nor rules.
+another for a stated time. It stores what it is told, and knows neither Git nor rules.
 """
 
 from __future__ import annotations
@@ -110,17 +110,19 @@ class Ledger:
 
     Args:
         path: of the file; made with its tables when it is not there.
+        wait_s: seconds to wait for another writer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
         self._path = path
+        self._wait_s = wait_s
 
     @contextmanager
     def reading(self) -> Iterator[Pages]:
         """Give one consistent look; what is written meanwhile is not in it.
 
         Raises:
-            ForgeUnavailableError: another writer took longer than WAIT_S.
+            ForgeUnavailableError: another writer took longer than the wait.
             ForgeError: the database is damaged, or of a newer release.
         """
         with self._transaction("BEGIN") as pages:
@@ -131,7 +133,7 @@ class Ledger:
         """Give the one writer's turn: nobody else writes until it ends.
 
         Raises:
-            ForgeUnavailableError: another writer took longer than WAIT_S.
+            ForgeUnavailableError: another writer took longer than the wait.
             ForgeError: the database is damaged, or of a newer release.
         """
         with self._transaction("BEGIN IMMEDIATE") as pages:
@@ -150,7 +152,9 @@ class Ledger:
             raise _wrapped(exc, self._path.name) from exc
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            self._path, timeout=self._wait_s, isolation_level=None
+        )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         # A commit is on the disk before the forge says that it happened.

@@ -87,19 +87,20 @@ class Sight:
         base_tip = self.tip(record.shown.base)
         if base_tip is None:
             return Same() if tip in (head, None) else Moved(head=tip, unmerged_at=None)
+        arrived = None
+        if tip not in (None, head) and self.holds(base_tip, tip):
+            arrived = self._in_base(base_tip, tip)
+            if arrived.merge_commit != tip:
+                return arrived
         is_known_outside = record.unmerged_at == base_tip
         if not is_known_outside and self.holds(base_tip, head):
             return self._in_base(base_tip, head)
-        if tip is None:
+        if tip is None or arrived is not None:
+            # Put onto the base's own line, a branch has nothing left to merge.
             return Gone()
-        if tip == head:
-            seen = Moved(head=head, unmerged_at=base_tip)
-            return Same() if is_known_outside else seen
-        if not self.holds(base_tip, tip):
-            return Moved(head=tip, unmerged_at=base_tip)
-        arrived = self._in_base(base_tip, tip)
-        # A branch that was put onto the base's own line has nothing left to merge.
-        return Gone() if arrived.merge_commit == tip else arrived
+        if tip == head and is_known_outside:
+            return Same()
+        return Moved(head=tip, unmerged_at=base_tip)
 
     def _in_base(self, base_tip: CommitId, head: CommitId) -> InBase:
         line = self._repository.history(base_tip, first_parent=True)
