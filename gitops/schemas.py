@@ -23,9 +23,8 @@ from gitops.errors import InputError, ToolError
 from gitops.model import Manifest
 
 DEFAULT_VERSION: Final = "1.33"
-"""The oldest minor version that the shipped base supports. Stable APIs gain fields
-and lose none, so what is valid here is valid later, while a field that is too new
-for the oldest supported cluster is found."""
+"""A version that managed clusters still run, not the newest: stable APIs gain fields
+and lose none, so what fits here fits later, and a field that is too new is found."""
 
 _FOLDER = re.compile(r"v(\d+\.\d+)\.\d+-local-strict", re.ASCII)
 _WANTED = re.compile(r"v?(\d+\.\d+)(\.\d+)?", re.ASCII)
@@ -95,7 +94,7 @@ class Schemas:
         """Compare an object with its schema, strictly.
 
         Returns:
-            The problems in document order, none when it fits; or NoSchema.
+            The problems sorted by place, none when it fits; or NoSchema.
         """
         name = self._names.get((manifest.api_version, manifest.kind))
         if name is None:
@@ -111,7 +110,8 @@ class Schemas:
                 SchemaProblem(path="", message="holds a value that is no JSON value"),
             )
         is_secret = manifest.kind == "Secret"
-        return tuple(p for error in found for p in _problems(error, is_secret))
+        problems = [p for error in found for p in _problems(error, is_secret)]
+        return tuple(sorted(problems, key=lambda p: (p.path, p.message)))
 
     def _without_schema(self, manifest: Manifest) -> NoSchema:
         group = _group(manifest.api_version)

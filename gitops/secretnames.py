@@ -38,8 +38,10 @@ def is_secret_name(name: str) -> bool:
 
 def holds_password(value: str) -> bool:
     """Whether a value is an address with a password in it (``redis://:pw@host``)."""
-    found = _USERINFO.search(value)
-    return found is not None and not _PLACEHOLDER.match(found[1])
+    if "://" not in value or "@" not in value:  # by far the most, and far cheaper
+        return False
+    found = (match[1] for match in _USERINFO.finditer(value))
+    return any(not _PLACEHOLDER.match(password) for password in found)
 
 
 def is_secret(name: str, value: str) -> bool:

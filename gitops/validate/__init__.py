@@ -10,12 +10,12 @@ docs/rules.md lists every rule.
     names api selectors references exposure pods security directus scaling
     databases secrets                          rules about objects, one family a file
     files overlays repository scan             rules about files, trees and edits
-    placing      breach -> finding with file and line
+    placing page                               breach -> finding; rules -> docs/rules.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from gitops.model import Finding, Manifests, Tree
@@ -36,7 +36,7 @@ from gitops.validate import (
     selectors,
 )
 from gitops.validate.files import read_files
-from gitops.validate.page import rules_page
+from gitops.validate.page import write_page
 from gitops.validate.placing import findings_of, ordered
 from gitops.validate.repository import check_tree
 from gitops.validate.rule import Item, Problem, Rule
@@ -65,11 +65,27 @@ _OBJECT_FAMILIES: Final = (
     databases,
     secrets,
 )
-RULES: Final[tuple[Rule, ...]] = tuple(
-    rule
-    for family in (*_OBJECT_FAMILIES, files, overlays, repository)
-    for rule in family.RULES
-)
+_CHAPTERS: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "Files": files.RULES,
+    "Objects": api.RULES,
+    "Names and labels": names.RULES,
+    "Selectors and Services": selectors.RULES,
+    "References": references.RULES,
+    "Pods": pods.RULES,
+    "Directus": directus.RULES,
+    "Several replicas": scaling.RULES,
+    "Databases": databases.RULES,
+    "Ingress and PUBLIC_URL": exposure.RULES,
+    "Secrets": secrets.RULES,
+    "Overlays": overlays.RULES,
+    "The repository": repository.RULES,
+}
+RULES: Final = tuple(rule for rules in _CHAPTERS.values() for rule in rules)
+
+
+def rules_page() -> str:
+    """Return the text of docs/rules.md as far as it is made from the rules."""
+    return write_page(_CHAPTERS)
 
 
 def check_manifests(manifests: Manifests, schemas: Schemas) -> tuple[Finding, ...]:

@@ -325,7 +325,7 @@ def _process(pods: Pods, container: Container) -> Iterator[Problem]:
             rule=SERVICE_LINKS,
             item=pods.item,
             at=(*pods.at, "spec", "enableServiceLinks"),
-            message="enableServiceLinks is not false",
+            message="is not false",
         )
     own = mapping(container.body.get("securityContext"))
     whole = mapping(pods.spec.get("securityContext"))

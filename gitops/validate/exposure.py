@@ -183,7 +183,7 @@ def _public_url(
         return
     place = (*container.at, *container.environment.place("PUBLIC_URL"))
     if _is_foreign(host):
-        yield _foreign(pods.item, place, host)
+        yield _foreign(pods.item, place, f"PUBLIC_URL's {host}")
     elif hosts and not _covered(host, hosts):
         yield Problem(
             rule=PUBLIC_URL_HOST,

@@ -11,7 +11,7 @@ from gitops.model import Json, Severity
 from gitops.schemas import Place
 from gitops.validate.rule import Item, Problem, Rule, shown
 from gitops.validate.shapes import at, leaves, mapping, mappings, text
-from gitops.validate.view import Pods, View
+from gitops.validate.view import TEMPLATES, Pods, View
 
 OBJECT_NAME: Final = Rule(
     name="object-name",
@@ -73,7 +73,6 @@ _FREE_NAMES: Final = frozenset(
     {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "APIService"}
 )
 _SHORT_NAMES: Final = frozenset({"Service", "Namespace"})
-_WRITTEN_NULL: Final = frozenset({"creationTimestamp"})
 
 
 def problems(view: View) -> Iterator[Problem]:
@@ -81,8 +80,7 @@ def problems(view: View) -> Iterator[Problem]:
     for item in view.items:
         yield from _object_name(item)
         yield from _labels(item)
-        yield from _leftover(item)
-        yield from _nulls(item)
+        yield from _values(item)
         yield from _mixed(item)
     for pods in view.pods:
         yield from _inner_names(pods)
@@ -135,17 +133,16 @@ def _inner_names(pods: Pods) -> Iterator[Problem]:
 
 
 def _label_maps(item: Item) -> Iterator[tuple[Place, Mapping[str, Json]]]:
-    for place in (
-        ("metadata", "labels"),
-        ("spec", "selector", "matchLabels"),
-        ("spec", "template", "metadata", "labels"),
-    ):
-        yield place, mapping(at(item.manifest.body, place))
-    if item.manifest.kind == "Service":
-        yield (
-            ("spec", "selector"),
-            mapping(at(item.manifest.body, ("spec", "selector"))),
-        )
+    """Yield the object's own labels, those of its pods, and those it selects."""
+    body = item.manifest.body
+    places: list[Place] = [("metadata", "labels")]
+    if item.manifest.kind in TEMPLATES:
+        template = TEMPLATES[item.manifest.kind]
+        places += [("spec", "selector", "matchLabels")]
+        places += [(*template, "metadata", "labels")] if template else []
+    elif item.manifest.kind == "Service":
+        places += [("spec", "selector")]
+    return ((place, mapping(at(body, place))) for place in places)
 
 
 def _labels(item: Item) -> Iterator[Problem]:
@@ -162,27 +159,23 @@ def _labels(item: Item) -> Iterator[Problem]:
                 )
 
 
-def _leftover(item: Item) -> Iterator[Problem]:
-    """One finding an object: the names repeat."""
+def _values(item: Item) -> Iterator[Problem]:
+    """Check every scalar; a left-over name is told once, because names repeat."""
+    is_told = False
     for place, value in leaves(item.manifest.body):
-        if isinstance(value, str) and _LEFTOVER.match(value):
-            yield Problem(
-                rule=LEFTOVER_NAME,
-                item=item,
-                at=place,
-                message=f"{shown(value)!r} is left over from `helm template`",
-            )
-            return
+        if isinstance(value, str):
+            if not is_told and _LEFTOVER.match(value):
+                is_told = True
+                message = f"{shown(value)!r} is left over from `helm template`"
+                yield Problem(rule=LEFTOVER_NAME, item=item, at=place, message=message)
+        elif value is None and place and not _is_written_null(place):
+            message = "has no value (null)"
+            yield Problem(rule=NULL_VALUE, item=item, at=place, message=message)
 
 
-def _nulls(item: Item) -> Iterator[Problem]:
-    for place, value in leaves(item.manifest.body):
-        if value is None and place[:1] != ("status",):
-            if place[-1:] and place[-1] in _WRITTEN_NULL:
-                continue
-            yield Problem(
-                rule=NULL_VALUE, item=item, at=place, message="has no value (null)"
-            )
+def _is_written_null(place: Place) -> bool:
+    """Whether tools write this null themselves, as `kubectl create -o yaml` does."""
+    return place[0] == "status" or place[-1] == "creationTimestamp"
 
 
 def _mixed(item: Item) -> Iterator[Problem]:

@@ -31,8 +31,8 @@ PROBE_MISSING: Final = Rule(
 STARTUP_PROBE: Final = Rule(
     name="startup-probe-missing",
     severity=Severity.WARNING,
-    why="A liveness probe without a startup probe kills a container that is slow to "
-    "start, for ever: a migration may take minutes.",
+    why="A liveness probe without a startup probe kills Directus or a database that is "
+    "slow to start, again and again: a migration may take minutes.",
     fix="add a startupProbe that allows minutes",
 )
 RESOURCES: Final = Rule(
@@ -132,7 +132,8 @@ def _probes(pods: Pods, container: Container) -> Iterator[Problem]:
             at=container.at,
             message=f"container {shown(container.name)} has no {', '.join(lacking)}",
         )
-    if "startupProbe" in missing and "livenessProbe" not in missing:
+    is_slow = container.is_directus or container.image.database
+    if is_slow and "startupProbe" in missing and "livenessProbe" not in missing:
         yield Problem(
             rule=STARTUP_PROBE,
             item=pods.item,

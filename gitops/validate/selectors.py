@@ -142,7 +142,8 @@ def _service(view: View, service: Item) -> Iterator[Problem]:
         )
     for index, port in mappings(at(service.manifest.body, ("spec", "ports"))):
         for pods in chosen:
-            yield from _target(service, pods, index, port)
+            if pods.is_serving:
+                yield from _target(service, pods, index, port)
 
 
 def _is_directus(service: Item, chosen: tuple[Pods, ...]) -> bool:

@@ -57,16 +57,17 @@ def at(value: Json, place: Place) -> Json:
     return value
 
 
-def leaves(value: Json, place: Place = ()) -> Iterator[tuple[Place, Json]]:
-    """Yield every scalar with its place, in document order.
-
-    The parser bounds the depth of documents, so recursion is safe here.
-    """
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from leaves(inner, (*place, key))
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, (*place, index))
-    else:
-        yield place, value
+def leaves(value: Json) -> Iterator[tuple[Place, Json]]:
+    """Yield every scalar with its place, in document order."""
+    stack: list[tuple[Place, Json]] = [((), value)]
+    while stack:
+        place, inner = stack.pop()
+        if isinstance(inner, str):
+            yield place, inner
+        elif isinstance(inner, Mapping):
+            stack += [((*place, key), v) for key, v in reversed([*inner.items()])]
+        elif isinstance(inner, list | tuple):
+            last = len(inner) - 1
+            stack += [((*place, last - i), v) for i, v in enumerate(reversed(inner))]
+        else:
+            yield place, inner

@@ -17,7 +17,7 @@ from gitops.validate.images import Image, read_image
 from gitops.validate.rule import Item
 from gitops.validate.shapes import at, mapping, mappings, number, text, texts
 
-_TEMPLATES: Final[Mapping[str, Place]] = {
+TEMPLATES: Final[Mapping[str, Place]] = {
     "Pod": (),
     "Deployment": ("spec", "template"),
     "StatefulSet": ("spec", "template"),
@@ -168,9 +168,9 @@ def view_of(items: Sequence[Item], schemas: Schemas) -> View:
     return View(
         items=tuple(items),
         pods=tuple(
-            _pods(item, _TEMPLATES[item.manifest.kind], configs)
+            _pods(item, TEMPLATES[item.manifest.kind], configs)
             for item in items
-            if item.manifest.kind in _TEMPLATES
+            if item.manifest.kind in TEMPLATES
         ),
         schemas=schemas,
         index={
