@@ -545,5 +545,9 @@ def test_no_call_leaves_a_file_open(world: EmbeddedWorld) -> None:
     world.forge.merge(shown.number, head=shown.head, by="bob", now=NOW)
     with pytest.raises(ForgeConflictError):
         world.forge.close(shown.number, by="bob", now=NOW)
+    world.database.write_bytes(b"this is no database" * 100)
+    with pytest.raises(ForgeError):
+        world.forge.list_all()
     links = [fd for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
-    assert not any("fleet" in str(link.readlink()) for link in links)
+    still = [str(link.readlink()) for link in links]
+    assert [name for name in still if str(world.database.parent) in name] == []

@@ -144,6 +144,7 @@ class Ledger:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection:
+                _prepare(connection)
                 _migrate(connection, self._path.name)
                 connection.execute(begin)
                 with connection:  # commits, or rolls back on any exception
@@ -156,10 +157,13 @@ class Ledger:
             self._path, timeout=self._wait_s, isolation_level=None
         )
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
-        # A commit is on the disk before the forge says that it happened.
-        connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A commit is on the disk before the forge says that it happened.
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
