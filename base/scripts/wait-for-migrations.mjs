@@ -3,7 +3,8 @@
 import { countUsers, open, pendingMigrations } from "./database.mjs";
 
 const deadline = Date.now() + 900_000;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const pauseMs = Number(process.env.WAIT_PAUSE_MS || 5000);
+const pause = () => new Promise((resolve) => setTimeout(resolve, pauseMs));
 
 async function missing(database) {
   const pending = await pendingMigrations(database);
@@ -28,7 +29,7 @@ for (;;) {
   if (reason !== said) console.log(`waiting for the Job directus-migrate: ${reason}`);
   said = reason;
   if (Date.now() > deadline) process.exit(1);
-  await pause(5000);
+  await pause();
 }
 console.log("the database is ready");
 process.exit(0);
