@@ -224,10 +224,10 @@ def propose_plan(
 ) -> None:
     """Propose what a planner makes of the base branch, and tell the outcome."""
     from gitops.workflow import propose
-    from service.cli.session import writing_in_repository
+    from service.cli.session import in_repository
     from service.clock import utc_now
 
-    with writing_in_repository(repo, data, as_json=as_json) as here:
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         here.check_running()
         result = propose(
             here.place,

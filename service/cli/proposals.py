@@ -95,10 +95,10 @@ def approve(
 ) -> None:
     """Approve the current head of a pull request."""
     from gitops.workflow import approve as approve_head
-    from service.cli.session import writing_in_repository
+    from service.cli.session import in_repository
     from service.clock import utc_now
 
-    with writing_in_repository(repo, data, as_json=as_json) as here:
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         shown = approve_head(here.place, number, by=here.settings.login, now=utc_now())
         here.audit("pull request approved", pull_request=number, head=shown.head)
         _tell(here, shown, "approved", f"Approved {shown.head[:12]} of #{number}.")
@@ -125,10 +125,10 @@ def merge(
     from gitops.errors import HeldError
     from gitops.forges import Merged, NotMerged
     from gitops.workflow import Held, merge as merge_head
-    from service.cli.session import writing_in_repository
+    from service.cli.session import in_repository
     from service.clock import utc_now
 
-    with writing_in_repository(repo, data, as_json=as_json) as here:
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         holds = here.store.holds
         if dry_run:
             _tell(here, here.place.forge.read(number), "unchanged", "Nothing merged.")
@@ -167,10 +167,10 @@ def close(
 ) -> None:
     """Close a pull request: a no, until somebody asks again."""
     from gitops.workflow import close as close_one
-    from service.cli.session import writing_in_repository
+    from service.cli.session import in_repository
     from service.clock import utc_now
 
-    with writing_in_repository(repo, data, as_json=as_json) as here:
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         shown = close_one(here.place, number, by=here.settings.login, now=utc_now())
         here.audit("pull request closed", pull_request=number)
         _tell(here, shown, "closed", f"Closed #{number}.")
@@ -183,10 +183,10 @@ def adopt(
     """Take a branch over from a person who pushed to it, and make it anew."""
     from gitops.workflow import adopt as adopt_branch
     from service.cli.changing import tell
-    from service.cli.session import writing_in_repository
+    from service.cli.session import in_repository
     from service.clock import utc_now
 
-    with writing_in_repository(repo, data, as_json=as_json) as here:
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         here.check_running()
         tell(here, adopt_branch(here.place, number, now=utc_now()))
 

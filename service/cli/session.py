@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,32 +112,20 @@ def session(data: Path | None, *, as_json: bool) -> Iterator[Session]:
 
 @contextmanager
 def in_repository(
-    repo: str, data: Path | None, *, as_json: bool
+    repo: str, data: Path | None, *, as_json: bool, to_write: bool = False
 ) -> Iterator[RepositorySession]:
-    """Open everything for a command on a repository."""
+    """Open everything for a command on a repository.
+
+    Args:
+        repo: what `--repo` says.
+        data: what `--data` says.
+        as_json: what `--json` says.
+        to_write: be the repository's only writer while the body runs.
+    """
     with session(data, as_json=as_json) as base:
         located = locate(base.settings, repo)
-        with base.out.progress() as progress:
-            yield RepositorySession(
-                settings=base.settings,
-                store=base.store,
-                out=base.out,
-                located=located,
-                place=open_workplace(base.settings, base.store, located, progress),
-            )
-
-
-@contextmanager
-def writing_in_repository(
-    repo: str, data: Path | None, *, as_json: bool
-) -> Iterator[RepositorySession]:
-    """Open everything, and be the repository's only writer while the body runs."""
-    with session(data, as_json=as_json) as base:
-        located = locate(base.settings, repo)
-        with (
-            writing(base.settings, located.name),
-            base.out.progress() as progress,
-        ):
+        alone = writing(base.settings, located.name) if to_write else nullcontext()
+        with alone, base.out.progress() as progress:
             yield RepositorySession(
                 settings=base.settings,
                 store=base.store,
