@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from gitops.errors import RenderError, TreeError, YamlError
@@ -17,7 +18,7 @@ from gitops.validate.secrets import (
     kind_of_secret,
     kustomization_secrets,
 )
-from gitops.yamltext import compose, env_problems, parse, positions
+from gitops.yamltext import Mapping, Scalar, compose, env_problems, parse, positions
 
 SEVERAL: Final = Rule(
     name="several-kustomizations",
@@ -71,16 +72,11 @@ def overlay_findings(
     if len(own) > 1:
         names = ", ".join(path.rpartition("/")[2] for path in own)
         return [finding(SEVERAL, own[1], 0, f"the folder has {names}")], frozenset()
-    found: list[Finding] = []
     try:
         read = frozenset(reached(tree, folder, memory=memory))
     except RenderError as error:
-        path = error.path or folder
-        found.append(
-            finding(DOES_NOT_BUILD, path, error.line, error.message, error.hint)
-        )
-        return found, frozenset()
-    found += _image(tree, fleet, folder, own[0])
+        return [_does_not_build(error, folder)], frozenset()
+    found = _image(tree, fleet, folder, own[0])
     config = f"{folder}/{CONFIG_FILE}"
     if config in tree and config not in read:
         found.append(
@@ -88,6 +84,12 @@ def overlay_findings(
         )
         read |= {config}
     return found, read
+
+
+def _does_not_build(error: RenderError, folder: str) -> Finding:
+    """Word for word what rendering says, so that nobody is told twice."""
+    told = finding(DOES_NOT_BUILD, error.path or folder, error.line, error.message)
+    return replace(told, hint=error.hint)
 
 
 def _image(tree: Tree, fleet: Fleet, folder: str, path: str) -> list[Finding]:
@@ -101,17 +103,21 @@ def _image(tree: Tree, fleet: Fleet, folder: str, path: str) -> list[Finding]:
     return []
 
 
-def namespace_of(tree: Tree, folder: str) -> str:
-    """Return the namespace that an overlay sets; "" when none can be read."""
+def namespace_of(tree: Tree, folder: str) -> tuple[str, str, int]:
+    """Return the namespace that an overlay sets, and the file and line that set it.
+
+    The namespace is "" when there is none, or none that can be read.
+    """
     for name in KUSTOMIZATION_FILES:
         path = f"{folder}/{name}"
         try:
-            data = parse(tree.read(path), path)
+            root = compose(tree.read(path), path)
         except TreeError:
             continue
-        found = data.get("namespace") if isinstance(data, dict) else None
-        return found if isinstance(found, str) else ""
-    return ""
+        found = root.get("namespace") if isinstance(root, Mapping) else None
+        if isinstance(found, Scalar):
+            return found.value, path, found.line
+    return "", "", 0
 
 
 # --- one file, whoever reads it ---

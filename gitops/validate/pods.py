@@ -61,7 +61,7 @@ IMAGE: Final = Rule(
     name="image-syntax",
     severity=Severity.ERROR,
     why="No registry can have an image of this name: the pod stays in "
-    "InvalidImageName.",
+    "InvalidImageName. Without any image the API server refuses it.",
     fix="write it as registry/repository:tag",
 )
 FLOATING_TAG: Final = Rule(
@@ -181,6 +181,7 @@ def _image(pods: Pods, container: Container) -> Iterator[Problem]:
     reference, image = text(container.body.get("image")), container.image
     place = (*container.at, "image")
     if not reference:
+        yield Problem(rule=IMAGE, item=pods.item, at=place, message="names no image")
         return
     try:
         check_image(image.repository)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
@@ -107,15 +106,12 @@ def check_tree(
 
 
 def _namespaces(tree: Tree, folders: Sequence[str]) -> Iterator[Finding]:
-    users: dict[str, list[str]] = defaultdict(list)
+    first: dict[str, str] = {}
     for folder in folders:
-        namespace = namespace_of(tree, folder)
-        if namespace:
-            users[namespace].append(folder)
-    for namespace, same in users.items():
-        for folder in same[1:]:
-            message = f"namespace {shown(namespace)} is also that of {same[0]}"
-            yield finding(SHARED_NAMESPACE, folder, 0, message)
+        namespace, path, line = namespace_of(tree, folder)
+        if namespace and first.setdefault(namespace, folder) != folder:
+            message = f"namespace {shown(namespace)} is also that of {first[namespace]}"
+            yield finding(SHARED_NAMESPACE, path, line, message)
 
 
 def _pointers(tree: Tree, fleet: Fleet) -> Iterator[Finding]:
@@ -144,8 +140,11 @@ def _strangers(tree: Tree, fleet: Fleet, overlays: Sequence[str]) -> Iterator[Fi
     targets = {f: target_at(fleet.overlay_pattern, f) for f in overlays}
     for folder, target in targets.items():
         if target and fleet.environment(target.environment) is None:
+            path = next(
+                f"{folder}/{n}" for n in KUSTOMIZATION_FILES if f"{folder}/{n}" in tree
+            )
             message = f"{FLEET_FILE} names no environment {target.environment}"
-            yield finding(UNKNOWN_ENVIRONMENT, folder, 0, message)
+            yield finding(UNKNOWN_ENVIRONMENT, path, 0, message)
     stacks = {target.stack for target in targets.values() if target}
     unknown = [stack for stack in fleet.stacks if stack not in stacks]
     for stack in unknown:

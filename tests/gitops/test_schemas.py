@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,28 @@ def test_a_value_that_json_does_not_have_is_a_problem() -> None:
     assert problems(service({"type": float("nan"), "x": {1: 2}})) == [
         ": holds a value that is no JSON value"
     ]
+
+
+def test_a_keyword_without_words_of_its_own_is_named(tmp_path: Path) -> None:
+    known = [{"group": "", "version": "v1", "kind": "Thing"}]
+    schema = {
+        "x-kubernetes-group-version-kind": known,
+        "properties": {"apiVersion": {}, "size": {"minimum": 3}},
+    }
+    file = tmp_path / "_definitions.json"
+    file.write_text(
+        json.dumps(
+            {
+                "$id": "https://example.com/d.json",
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$defs": {"Thing": schema},
+            }
+        )
+    )
+    schemas = read_definitions("1.99", file)
+    found = schemas.problems(manifest({"apiVersion": "v1", "kind": "Thing", "size": 1}))
+    message = "breaks the schema's rule minimum"
+    assert found == (SchemaProblem(path="size", message=message, at=("size",)),)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,13 @@ def test_lines_count_in_the_whole_file() -> None:
     assert ("label-syntax", 13) in found(text)
 
 
+def test_a_document_too_large_for_places_has_the_line_of_its_object() -> None:
+    label = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: B\ndata:\n"
+    large = f"{OBJECT}---\n{label}  x: {'y' * 2**20}\n"
+    assert found(large) == [("object-name", 5)]
+    assert found(large.replace("y" * 9, "")) == [("object-name", 8)]
+
+
 def test_a_piece_of_a_container_shows_its_database() -> None:
     piece = "env:\n  - {name: DB_HOST, value: db}\n"
     assert [rule for rule, _ in found(piece)] == [

@@ -132,6 +132,11 @@ def test_a_sound_repository_has_no_finding() -> None:
             },
             [("image-entry", FILE, 8)],
         ),
+        (
+            changed(FILE, "envs: [config.env]", "files: [x/kustomization.yaml]")
+            | {CONFIG: None, f"{FOLDER}/x/kustomization.yaml": "no: [kustomization"},
+            [],
+        ),
         # what is reached
         (
             changed(FILE, "[../../../base]", "['https://example.com/base']"),
@@ -149,14 +154,14 @@ def test_a_sound_repository_has_no_finding() -> None:
         # the repository
         (
             changed(FILE, "acme-production", "acme-development"),
-            [("shared-namespace", FOLDER, 0)],
+            [("shared-namespace", FILE, 1)],
         ),
         (
             {
                 "overlays/test/acme/kustomization.yaml": overlay("test"),
                 "overlays/test/acme/config.env": "A=1\n",
             },
-            [("unknown-environment", "overlays/test/acme", 0)],
+            [("unknown-environment", "overlays/test/acme/kustomization.yaml", 0)],
         ),
         ({f"{FOLDER}/.env": "A=1\n"}, [("secret-file", f"{FOLDER}/.env", 0)]),
         ({f"{FOLDER}/.env.local": "A\n"}, [("secret-file", f"{FOLDER}/.env.local", 0)]),

@@ -165,6 +165,7 @@ CASES: Final[dict[str, Case]] = {
         [],
         {"image-syntax"},
     ),
+    "no image": ([(DATABASE, f"{FIRST}.image", GONE)], [], {"image-syntax"}),
     "an image with a broken digest": (
         [(DATABASE, f"{FIRST}.image", "mariadb:11.4.8@sha256:abc")],
         [],
