@@ -58,5 +58,8 @@ def _trailers(plans: Sequence[Plan], intents: Sequence[Intent]) -> Iterator[str]
     if len(intents) > _INTENTS:
         yield f"Directus-Gitops-Intents: {len(intents)}"
     askers = sorted({plan.provenance.requested_by for plan in plans})
+    sources = {plan.provenance.source_environment or "" for plan in plans}
+    for source in sorted(sources - {""}):
+        yield f"Source-Environment: {sentence(source)}"
     for asker in askers[:_INTENTS]:
         yield f"Requested-by: {cut(sentence(asker), 200) or 'unknown'}"

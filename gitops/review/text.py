@@ -7,7 +7,6 @@ tag, starts no command and hides no character. It knows Markdown, not what is to
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -28,6 +27,7 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 # What forges make links of: @login, #1, GitLab's !1 $1 ~1 %1 &1 ^1, and GH-1.
 _REFERENCE: Final = re.compile(r"@|#(?=\w)|[!$~%&^](?=\d)|\bGH-(?=\d)", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"&(?=#?\w+;)")
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _MARKDOWN: Final = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _ISSUE: Final = re.compile(r":(?=//\S*/(?:issues|pull|merge_requests|work_items)/)")
@@ -112,24 +112,20 @@ def code(text: str) -> str:
 
 def cell(text: str) -> str:
     """Show a sentence in a table cell: escaped Markdown, nothing live."""
-    escaped = html.escape(cut(visible(text), 600), quote=False)
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], escaped)
-    return _ADDRESS.sub(_BREAK, _parted_cell(escaped))
-
-
-def _parted_cell(text: str) -> str:
-    # html.escape has made "&" ours ("&lt;"), and GitLab's &1 has become "&amp;1".
-    return re.sub(
-        r"@|#(?=\w)|[!%^](?=\d)|\bGH-(?=\d)",
-        lambda found: found[0] + _BREAK,
-        text,
-        flags=re.IGNORECASE,
+    escaped = _MARKDOWN.sub(
+        lambda found: "\\" + found[0], _tagless(cut(visible(text), 600))
     )
+    return _ADDRESS.sub(_BREAK, _parted(escaped))
+
+
+def _tagless(text: str) -> str:
+    """Escape what begins a tag or an entity; the rest stays easy to read."""
+    return _ENTITY.sub("&amp;", text).replace("<", "&lt;")
 
 
 def element(text: str) -> str:
     """Show a text inside an HTML element, where Markdown means nothing."""
-    return _parted_cell(html.escape(cut(visible(text)), quote=False))
+    return _parted(_tagless(cut(visible(text))))
 
 
 def _unlinked(text: str) -> str:

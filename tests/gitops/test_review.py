@@ -552,6 +552,7 @@ def test_a_commit_message_has_subject_words_and_trailers() -> None:
         "  Reason: weekly\n"
         "\n"
         f"Directus-Gitops-Intent: {1:064x}\n"
+        "Source-Environment: development\n"
         "Requested-by: alice\n"
         f"Source-Commit: {'c' * 40}\n"
     )

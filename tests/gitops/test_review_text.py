@@ -88,9 +88,9 @@ def test_a_long_value_is_cut() -> None:
         ("[x](javascript:y)", r"\[x\](javascript:y)"),
         ("![](http://x)", rf"!\[\](http:{ZERO}//x)"),
         ("see www.example.com", f"see www{ZERO}.example.com"),
-        ("<b>&lt;", "&lt;b&gt;&amp;lt;"),
+        ("<b>&lt; R&D -> x", "&lt;b>&amp;lt; R&D -> x"),
         ("*a* _b_ FOO_BAR `c` ~d~", r"\*a\* \_b\_ FOO_BAR \`c\` \~d\~"),
-        ("@all !1 #2", f"@{ZERO}all !{ZERO}1 #{ZERO}2"),
+        ("@all !1 #2 &3", f"@{ZERO}all !{ZERO}1 #{ZERO}2 &{ZERO}3"),
         ("two\nlines", r"two\\nlines"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_table_cell_is_text_only(text: str, shown: str) -> None:
 
 
 def test_an_element_knows_no_markup() -> None:
-    assert element("</summary>@me") == f"&lt;/summary&gt;@{ZERO}me"
+    assert element("</summary>@me") == f"&lt;/summary>@{ZERO}me"
 
 
 def test_a_title_part_refers_to_nothing_and_opens_no_tag() -> None:
