@@ -151,7 +151,7 @@ def _rendered(telling: Telling, bundles: Sequence[Bundle], detail: Detail) -> st
     if detail.shown < len(bundles):
         text += "\nDifferences not shown here are left out for length; "
         text += "`directus-gitops pr show` prints all of them.\n"
-    return text
+    return text.rstrip("\n") + "\n"
 
 
 def _counted(diffs: Sequence[ObjectDiff]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -593,3 +594,29 @@ def test_a_secret_reason_is_hidden_everywhere() -> None:
     token = "ghp_" + "a" * 36
     result = review(plan(PlanKind.BUMP, revision("12.4.1"), reason=f"use {token}"))
     assert token not in result.body + result.commit_message
+
+
+# --- the documentation ---
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pull-requests.md"
+
+
+def test_the_documented_example_is_what_is_written() -> None:
+    promoted = plan(
+        PlanKind.PROMOTE,
+        revision("12.4.1"),
+        source="development",
+        reason="weekly promotion",
+    )
+    warning = Finding(
+        rule="migration",
+        severity=Severity.WARNING,
+        path=OVERLAY,
+        message="12.3.0 -> 12.4.1: 2 migrations run on the database",
+        hint="back up the database first",
+    )
+    result = review(promoted, findings=(warning,))
+    page = PAGE.read_text()
+    assert f"~~~~markdown\n{result.body}~~~~\n" in page
+    assert f"~~~~text\n{result.commit_message}~~~~\n" in page
+    assert f"`{result.title}`" in page
