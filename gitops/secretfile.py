@@ -83,16 +83,21 @@ def secret_manifest(
         "apiVersion: v1",
         "kind: Secret",
         "metadata:",
-        f"  name: {scalar_text(name, like=Style.PLAIN)}",
-        f"  namespace: {scalar_text(namespace, like=Style.PLAIN)}",
+        f"  name: {_plain(name)}",
+        f"  namespace: {_plain(namespace)}",
         "type: Opaque",
         "stringData:",
         *(
-            f"  {key}: {scalar_text(values[key].reveal(), like=Style.DOUBLE)}"
+            f"  {_plain(key)}: {scalar_text(values[key].reveal(), like=Style.DOUBLE)}"
             for key in sorted(values)
         ),
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _plain(text: str) -> str:
+    """Write a name, quoted where YAML reads another type (`ON`, `2024-01-02`)."""
+    return scalar_text(text, like=Style.PLAIN)
 
 
 # --- SOPS ---
@@ -208,8 +213,8 @@ def sealed_manifest(
         name: the name for which they were sealed.
     """
     place = (
-        f"  name: {scalar_text(name, like=Style.PLAIN)}",
-        f"  namespace: {scalar_text(namespace, like=Style.PLAIN)}",
+        f"  name: {_plain(name)}",
+        f"  namespace: {_plain(namespace)}",
     )
     lines = [
         "apiVersion: bitnami.com/v1alpha1",
@@ -218,7 +223,7 @@ def sealed_manifest(
         *place,
         "spec:",
         "  encryptedData:",
-        *(f"    {key}: {encrypted[key]}" for key in sorted(encrypted)),
+        *(f"    {_plain(key)}: {encrypted[key]}" for key in sorted(encrypted)),
         "  template:",
         "    metadata:",
         *(f"    {line}" for line in place),

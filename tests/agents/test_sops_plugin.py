@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,10 @@ from gitops.scaffold.secrets import no_keys_yet
 from gitops.sealing import AgeRecipients, encrypt_with_sops
 from gitops.secretfile import SecretValue
 from tests.agents.agentsim import objects, of_kind
+from tests.support.encryption import key, sops
 from tests.support.trees import write_files
+
+__all__ = ["key", "sops"]  # fixtures
 
 SECRET = SecretValue("hunter2hunter2hunter2hunter2hunter2")
 KUSTOMIZATION = "kind: Kustomization\nnamespace: example-production\nresources: [{}]\n"
@@ -40,12 +41,8 @@ def generate_command() -> list[str]:
 
 
 @pytest.fixture
-def tools(tmp_path: Path, kustomize: Path) -> Path:
+def tools(tmp_path: Path, kustomize: Path, sops: Path) -> Path:
     """Make a folder with sops and kustomize, as the plugin's container has them."""
-    beside = Path(sys.executable).parent / "sops"
-    sops = beside if beside.is_file() else shutil.which("sops")
-    if sops is None:
-        pytest.skip("sops is missing: install the development dependencies")
     folder = tmp_path / "tools"
     folder.mkdir()
     (folder / "sops").symlink_to(sops)
@@ -56,17 +53,6 @@ def tools(tmp_path: Path, kustomize: Path) -> Path:
     else:
         (folder / "kustomize").symlink_to(kustomize)
     return folder
-
-
-@pytest.fixture(scope="session")
-def key() -> tuple[str, str]:
-    """Make an age key pair: public, private."""
-    keygen = shutil.which("age-keygen")
-    if keygen is None:
-        pytest.skip("age-keygen is missing: install age")
-    done = subprocess.run([keygen], check=True, capture_output=True, text=True)
-    public = done.stdout.split("public key: ")[1].splitlines()[0]
-    return public, done.stdout.splitlines()[-1]
 
 
 def run(tools: Path, folder: Path, private: str) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +21,25 @@ from gitops.sealing import (
 )
 from gitops.secretfile import SecretValue, sealed_check, sealed_values, sops_check
 from tests.agents.agentsim import build
+from tests.support.encryption import (
+    CERTIFICATE,
+    SEAL,
+    key,
+    kubeseal,
+    new_key,
+    program,
+    sops,
+)
 from tests.support.trees import write_files
 
+__all__ = ["key", "kubeseal", "sops"]  # fixtures
+
 PATH = "overlays/production/example/secrets.enc.yaml"
-CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 VALUES = {
     "SECRET": SecretValue("hunter2hunter2hunter2hunter2hunter2"),
     "DB_PASSWORD": SecretValue('it\'s "quoted": # no comment\n{{x}}\té\U0001f511'),
     "ADMIN_EMAIL": SecretValue("admin@example.com"),
 }
-
-
-@pytest.fixture(scope="session")
-def sops() -> Path:
-    """Return the real sops, or skip."""
-    beside = Path(sys.executable).parent / "sops"
-    found = beside if beside.is_file() else shutil.which("sops")
-    if found is None:
-        pytest.skip("sops is missing: install the development dependencies")
-    return Path(found)
-
-
-def new_key() -> tuple[str, str]:
-    """Make an age key pair: public, private."""
-    keygen = shutil.which("age-keygen")
-    if keygen is None:
-        pytest.skip("age-keygen is missing: install age")
-    done = subprocess.run([keygen], check=True, capture_output=True, text=True)
-    private = done.stdout.splitlines()[-1]
-    public = done.stdout.split("public key: ")[1].splitlines()[0]
-    return public, private
-
-
-@pytest.fixture(scope="session")
-def key() -> tuple[str, str]:
-    return new_key()
 
 
 def encrypted(sops: Path, key: tuple[str, str], **changes: Any) -> bytes:
@@ -238,28 +220,6 @@ def test_an_encrypted_file_that_is_no_secret_is_refused(
 
 # --- programs that misbehave, and kubeseal ---
 
-HEAD = f"#!{sys.executable}\nimport base64, json, os, pathlib, sys\n"
-SEAL = """
-import yaml
-args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-assert args["--format"] == "yaml" and args["--scope"] == "strict"
-assert b"BEGIN CERTIFICATE" in pathlib.Path(args["--cert"]).read_bytes()
-secret = yaml.safe_load(sys.stdin.buffer)
-random = lambda: base64.b64encode(os.urandom(560)).decode()
-values = {key: random() for key in secret["stringData"]}
-body = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret",
-        "metadata": secret["metadata"] | {"creationTimestamp": None},
-        "spec": {"encryptedData": values}}
-"""
-
-
-def program(folder: Path, name: str, text: str) -> Path:
-    """Write a program."""
-    path = folder / name
-    path.write_text(HEAD + text)
-    path.chmod(0o755)
-    return path
-
 
 def sealed(kubeseal: Path, **changes: Any) -> bytes:
     options: dict[str, Any] = {
@@ -269,12 +229,6 @@ def sealed(kubeseal: Path, **changes: Any) -> bytes:
     }
     values = changes.pop("values", VALUES)
     return seal_with_kubeseal(values, **(options | changes))
-
-
-@pytest.fixture
-def kubeseal(tmp_path: Path) -> Path:
-    """Play kubeseal: random bytes of the right length stand for sealed values."""
-    return program(tmp_path, "kubeseal", SEAL + "print(yaml.safe_dump(body))\n")
 
 
 def test_what_kubeseal_sealed_becomes_the_overlays_file(kubeseal: Path) -> None:

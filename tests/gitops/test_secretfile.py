@@ -83,6 +83,13 @@ def test_every_reader_gets_back_the_very_texts(values: dict[str, str]) -> None:
     assert (body["kind"], body["type"]) == ("Secret", "Opaque")
 
 
+@pytest.mark.parametrize("key", ["ON", "Y", "NO", "NULL", "_1", "TRUE"])
+def test_a_key_that_yaml_takes_for_another_type_is_quoted(key: str) -> None:
+    text = secret_manifest({key: SecretValue("x")}, namespace="n")
+    assert yaml.safe_load(text)["stringData"] == {key: "x"}
+    assert sealed_values(yaml.safe_load(sealed_manifest({key: "x"}, namespace="n")))
+
+
 @pytest.mark.parametrize(
     "key", ["", "A-B", "1A", "A B", "A\nB: x", "A.B", "Ä", "A" * 254]
 )

@@ -297,7 +297,7 @@ def test_a_missing_folder_is_a_known_error(tmp_path: Path) -> None:
 
 def test_the_page_on_rotation_says_the_same_as_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "secrets.md").read_text()
-    said = {}
+    said: dict[str, str] = {}
     for line in page.split("## Rotating")[1].splitlines():
         if line.startswith("| `"):
             names, is_free, *_ = [cell.strip() for cell in line.strip("|").split("|")]
