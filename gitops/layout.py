@@ -31,6 +31,8 @@ from gitops.model import (
 
 FLEET_FILE: Final = "gitops.yaml"
 GENERATED_FILE: Final = ".directus-gitops/generated.json"
+PRISTINE_FOLDER: Final = ".directus-gitops/pristine"
+STAGED_FILE: Final = ".directus-gitops/staged.json"
 BASE_FOLDER: Final = "base"
 COMPONENTS_FOLDER: Final = "base/components"
 OVERLAYS_FOLDER: Final = "overlays"
@@ -241,6 +243,11 @@ def kustomization_in(tree: Tree, folder: str) -> str | None:
             hint="keep one of them",
         )
     return found[0] if found else None
+
+
+def staged_base(release: str) -> str:
+    """Return the folder of a newer base beside base/, while an upgrade is staged."""
+    return f"{BASE_FOLDER}-{release.replace('+', '-')}"
 
 
 # --- branches ---

@@ -23,6 +23,7 @@ from gitops.workflow.place import Progress, Workplace, World, look
 from gitops.workflow.propose import Planner, propose
 from gitops.workflow.settle import resume, settle
 from gitops.workflow.survey import Standing, survey
+from gitops.workflow.upgrade import plan_upgrade
 
 __all__ = [
     "Examination",
@@ -46,6 +47,7 @@ __all__ = [
     "inspect_pull_request",
     "look",
     "merge",
+    "plan_upgrade",
     "propose",
     "resume",
     "revisions_of",

@@ -212,10 +212,12 @@ def upgrade(
 
     def plan(world: World, here: RepositorySession) -> Plan:
         from gitops.workflow import plan_upgrade
+        from service.creation import RELEASE
 
         return plan_upgrade(
             here.place,
             world,
+            release=RELEASE,
             staged=staged,
             requested_by=here.settings.login,
             reason=reason,
