@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from gitops.model import EnvironmentName, Target
 from gitops.yamltext import Style, scalar_text
 
 # One name for all that an agent keeps for this repository.
-FLEET_NAME = "directus-gitops"
+FLEET_NAME: Final = "directus-gitops"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -18,8 +18,8 @@ from tests.support.trees import tree
 BASE = tree(
     {
         "base/kustomization.yaml": "kind: Kustomization\nresources: [all.yaml]\n",
-        "base/all.yaml": "# a comment\n---\napiVersion: apps/v1\nkind: Deployment\n---\n"
-        "apiVersion: v1\nkind: PersistentVolumeClaim\n---\n"
+        "base/all.yaml": "# a comment\n---\napiVersion: apps/v1\nkind: Deployment\n"
+        "---\napiVersion: v1\nkind: PersistentVolumeClaim\n---\n"
         'apiVersion: "networking.k8s.io/v1"\nkind: "NetworkPolicy"\n',
         "base/scripts/migrate.mjs": "kind: Nothing\n",
         "base/components/external-secrets/e.yaml": "apiVersion: external-secrets.io/v1"
