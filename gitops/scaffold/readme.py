@@ -50,12 +50,12 @@ cert-manager (an annotation on the Ingress), unless your platform brings its own
 """
 _SECRETS: Final = {
     SecretsChoice.EXISTING: """\
-Secrets: a Secret `directus-secrets` in each namespace (`{stack}-{first}` and so on)
-with the keys that the pods refer to. Nothing of it belongs into Git.
+Secrets: a Secret `directus-secrets` in each namespace. To make one:
+`directus-gitops secrets generate {stack} {first} | kubectl create -f -`
 """,
     SecretsChoice.EXTERNAL_SECRETS: """\
-Secrets: each overlay has an ExternalSecret. Its store must hold one entry for each
-overlay, such as `{stack}/{first}`, with the keys that the pods refer to.
+Secrets: each overlay has an ExternalSecret, which names a store and an entry such as
+`{stack}/{first}`. To make its keys: `directus-gitops secrets generate {stack} {first}`
 """,
     SecretsChoice.SEALED_SECRETS: """\
 Secrets: `directus-gitops secrets generate {stack} {first}` makes the keys and seals

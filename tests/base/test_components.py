@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -505,3 +506,49 @@ def test_a_class_given_by_name_is_that_of_every_claim(platform: str) -> None:
     ]
     assert [claim["spec"]["storageClassName"] for claim in claims] == ["own"] * 3
     assert one(found, "Ingress", "directus")["spec"]["ingressClassName"] == "mine"
+
+
+# --- documentation ---
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading."""
+    text = (DOCS / page).read_text().partition(f"## {heading}\n")[2]
+    lines = [line for line in text.partition("\n## ")[0].splitlines() if line]
+    table = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    return table[2:]
+
+
+def test_the_documented_keys_are_those_that_are_referred_to_and_by_whom() -> None:
+    documented = {
+        key.strip("`"): needed for key, needed, _ in rows("secrets.md", "Keys")
+    }
+    assert documented.keys() == {spec.name for spec in known_keys()}
+    for name in components():
+        found = built_with(*with_needs(name))
+        without = built_with(*with_needs(name)[:-1])
+        for key in required(found) - required(without):
+            assert f"`{name}`" in documented[key], name
+    always = required(built_with())
+    assert always == {k for k, needed in documented.items() if needed == "every stack"}
+
+
+def required(found: Manifests) -> set[str]:
+    """Return the keys without which a pod does not start."""
+    return {
+        entry["valueFrom"]["secretKeyRef"]["key"]
+        for _, each in containers(found.objects)
+        for entry in each.get("env", ())
+        if entry.get("valueFrom", {})
+        .get("secretKeyRef", {"optional": True})
+        .get("optional")
+        is not True
+    }
+
+
+def test_every_component_is_documented() -> None:
+    text = (DOCS / "base.md").read_text()
+    missing = [n for n in components() if f"`{n.replace('platform', '')}`" not in text]
+    assert [n for n in missing if f"`{n}`" not in text] == []
