@@ -101,7 +101,7 @@ def plan_add_stack(
     requested_by: str,
     reason: str = "",
 ) -> Plan:
-    """Plan an overlay of a new stack in every environment.
+    """Plan an overlay of a stack in every environment that has none of it.
 
     Args:
         tree: the repository, made by plan_init.
@@ -112,17 +112,21 @@ def plan_add_stack(
         reason: in the asker's words.
 
     Raises:
-        InputError: the stack exists, a version that names no release, or a namespace
-            or host that is taken or too long.
+        InputError: the stack is everywhere, a version that names no release, or a
+            namespace or host that is taken or too long.
         PlanError: the repository was not generated, or its base/ is too old.
     """
     choices = _choices_of(tree)
     version, digest = parse_reference(directus_version or newest_version())
     revision = Revision(image=fleet.image_of(name), tag=version.tag, digest=digest)
     targets = list_targets(tree, fleet)
-    if any(target.stack == name for target in targets):
-        raise InputError(f"stack {name} exists already")
-    added = [Target(stack=name, environment=e.name) for e in fleet.environments]
+    wanted = [Target(stack=name, environment=e.name) for e in fleet.environments]
+    added = [target for target in wanted if target not in targets]
+    if not added:
+        raise InputError(
+            f"stack {name} exists already, in every environment",
+            hint="change its version with bump, its configuration with set",
+        )
     files = _overlays(tree, fleet, choices, dict.fromkeys(added, revision))
     wiring, findings = _rewired(tree, fleet, fleet, choices, targets, added)
     return Plan(

@@ -122,10 +122,21 @@ def test_a_stack_starts_with_the_newest_version_and_its_own_image() -> None:
     assert len(shops) == 3
 
 
-def test_a_stack_that_is_there_is_refused() -> None:
+def test_a_stack_that_is_everywhere_is_refused() -> None:
     tree, fleet = made()
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="exists already") as refused:
         plan_add_stack(tree, fleet, stack_name("example"), requested_by="me")
+    assert refused.value.hint
+
+
+def test_a_stack_that_is_somewhere_is_added_where_it_is_missing() -> None:
+    tree, fleet = made()
+    files = {p: tree.read(p) for p in tree.entries if "staging/example" not in p}
+    tree = tree_of(files)
+    plan = plan_add_stack(tree, fleet, stack_name("example"), requested_by="me")
+    after = applied(tree, fleet, plan)
+    overlays = {p for p in changed(tree, after) if p.startswith("overlays/")}
+    assert {p.rpartition("/")[0] for p in overlays} == {"overlays/staging/example"}
 
 
 def test_a_stack_whose_namespace_would_be_too_long_is_refused() -> None:
