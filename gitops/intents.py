@@ -18,6 +18,7 @@ from typing import Protocol, cast
 from gitops.errors import StoreError
 from gitops.model import (
     BaseScope,
+    BlobId,
     BranchName,
     Change,
     ChangeKey,
@@ -192,9 +193,10 @@ def _change_to_json(change: Change) -> dict[str, Json]:
             return {"set_config": _target_to_json(target), "key": key, "value": value}
         case UnsetConfig(target=target, key=key):
             return {"unset_config": _target_to_json(target), "key": key}
-        case WriteFile(path=path, content=content, mode=mode):
+        case WriteFile(path=path, content=content, mode=mode, replaces=replaces):
             encoded = base64.b64encode(content).decode()
-            return {"write_file": path, "content": encoded, "mode": mode.value}
+            written = {"write_file": path, "content": encoded, "mode": mode.value}
+            return written | ({"replaces": replaces} if replaces else {})
         case RemoveFile(path=path):
             return {"remove_file": path}
 
@@ -285,10 +287,12 @@ def _change_from_json(data: Mapping[str, str]) -> Change:
             target=_target_from_json(data["unset_config"]), key=data["key"]
         )
     if "write_file" in data:
+        replaces = data.get("replaces")
         return WriteFile(
             path=data["write_file"],
             content=base64.b64decode(data["content"], validate=True),
             mode=Mode(data["mode"]),
+            replaces=BlobId(replaces) if replaces else None,
         )
     if "remove_file" in data:
         return RemoveFile(path=data["remove_file"])

@@ -283,11 +283,20 @@ class UnsetConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFile:
-    """Change wanted: the file has exactly these bytes (generator and upgrade)."""
+    """Change wanted: the file has exactly these bytes (generator, upgrade, secrets).
+
+    Attributes:
+        path: the file.
+        content: its bytes.
+        mode: its mode.
+        replaces: the only other content that may give way to it; None for any. It
+            keeps a change that was made from a file from undoing what came after.
+    """
 
     path: str
     content: bytes
     mode: Mode = Mode.FILE
+    replaces: BlobId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +320,7 @@ class PlanKind(StrEnum):
     ADD_STACK = "add-stack"
     ADD_ENVIRONMENT = "add-environment"
     UPGRADE = "upgrade"
+    SECRETS = "secrets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,8 @@ def edit(
         TreeError: a path that may not be written, or a symlink or submodule there.
         YamlError: a file that we do not read, or a place that no exact edit can reach.
         InputError: a tag, digest, key or value outside its grammar.
-        PlanError: another image than the stack's, a missing config.env, or a result
-            that could not be proved.
+        PlanError: another image than the stack's, a missing config.env, a file that
+            is not the one to be replaced, or a result that could not be proved.
     """
     tree.prefetch(_paths_read(fleet, plan_changes))
     draft = _Draft.of(tree, fleet)
@@ -173,6 +173,7 @@ class _Draft:
         else:
             self._check_room(path)
         blob = blob_id(change.content)
+        _check_replaced(self.tree.entries.get(path), change, blob)
         self.added[blob] = change.content
         self.entries[path] = Entry(change.mode, blob)
         self._note(path)
@@ -212,3 +213,17 @@ class _Draft:
             known[new.field] = Difference(
                 path=path, field=new.field, before=old.before, after=new.after
             )
+
+
+def _check_replaced(standing: Entry | None, change: WriteFile, blob: BlobId) -> None:
+    """Refuse to write over content that the change was not made from.
+
+    Raises:
+        PlanError: the file has become something else since.
+    """
+    found = standing.blob if standing else None
+    if change.replaces is not None and found not in (change.replaces, blob):
+        raise PlanError(
+            f"{change.path}: has changed since this change was made from it",
+            hint="close the pull request that holds it, and ask for it again",
+        )

@@ -235,6 +235,7 @@ _KINDS: Final = {
     PlanKind.ADD_STACK: "New stack",
     PlanKind.ADD_ENVIRONMENT: "New environment",
     PlanKind.UPGRADE: "Upgrade of generated files",
+    PlanKind.SECRETS: "Sealing of secrets",
 }
 
 
