@@ -106,6 +106,8 @@ def _whole(plan: Plan) -> str:
         case PlanKind.UPGRADE:
             release = _release(plan)
             return f"upgrade to directus-gitops {release}" if release else "upgrade"
+        case PlanKind.SECRETS:
+            return "seal secrets"
         case PlanKind.BUMP | PlanKind.PROMOTE | PlanKind.SET | PlanKind.ROLLBACK:
             return ""
         case _:
