@@ -134,7 +134,7 @@ def _listed(root: Path, folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(root / folder) as items:
             return sorted(items, key=lambda item: item.name)
     except OSError as exc:
-        place = _shown(folder) or root.name
+        place = _shown(folder)[:80] or root.name
         raise TreeError(f"{place}: the folder cannot be read: {exc.strerror}") from exc
 
 

@@ -10,13 +10,13 @@ GitPython, which is kept within the walls of gitops.process.
 from __future__ import annotations
 
 from gitops.git.bare import BareRepository, Conflict
+from gitops.git.blobs import LazyBlobs
 from gitops.git.command import GitProgram, find_git, use_git
 from gitops.git.http import CgiRequest, CgiResponse, serve_fetch
 from gitops.git.mirror import Mirror
 from gitops.git.objects import Identity
 from gitops.git.remote import Credential, check_url, path_of
 from gitops.git.repository import (
-    LazyBlobs,
     LoggedCommit,
     MergedFile,
     Repository,

@@ -92,8 +92,8 @@ _SETTINGS: Final = (
     "core.quotePath=false",
     "core.protectHFS=true",
     "core.protectNTFS=true",
-    "core.filesRefLockTimeout=3000",
-    "core.packedRefsTimeout=3000",
+    "core.filesRefLockTimeout=2000",
+    "core.packedRefsTimeout=2000",
     "protocol.ext.allow=never",
     "safe.bareRepository=explicit",
     "transfer.fsckObjects=true",
@@ -196,9 +196,10 @@ _DAMAGE: Final = re.compile(
     r"not a git repository|bad config|bad object|bad tree object|broken ref"
     r"|bad signature|reference broken|is corrupt|is empty|loose object"
     r"|packfile|pack has|index file|\binflate\b|unable to (?:read|unpack|parse)"
-    r"|could not (?:read|parse|get object info)|failed to traverse|invalid HEAD"
+    r"|could not (?:parse|get object info)|could not read (?!from|Username|Password)"
+    r"|failed to traverse|invalid HEAD"
     r"|missing (?:blob|tree|commit|object)|did not send all necessary objects"
-    r"|remote unpack failed|not a valid object|\.lock': File exists"
+    r"|not a valid object|\.lock': File exists"
     r"|unable to resolve reference|invalid object|object file|packed-refs"
     r"|did not receive expected object",
     re.IGNORECASE,
@@ -207,6 +208,13 @@ _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w:/.])/(?:[^\s'\":]+/)*([^\s'\":/]+)/
 _FILE_URL: Final = re.compile(r"file://(?:[^\s'\"]*/)?")
 _USER_IN_URL: Final = re.compile(r"://[^/@\s]+@")
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ADVICE: Final = (  # git's own, about a command that nobody has typed
+    "hint:",
+    "To add an exception",
+    "git config --global",
+    "Please make sure",
+    "and the repository exists",
+)
 _WORDS_MAX: Final = 600
 
 
@@ -219,7 +227,7 @@ def shows_damage(messages: str) -> bool:
 def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
     """Return the end of git's messages in one line, fit for people.
 
-    Hints, terminal escapes, folders of this machine, users in URLs and hidden values
+    Advice, terminal escapes, folders of this machine, users in URLs and hidden values
     are taken out.
     """
     for value in filter(None, hidden):
@@ -228,7 +236,7 @@ def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
     messages = _ABSOLUTE_PATH.sub(r"\1", _FILE_URL.sub("", messages))
     lines = ("".join(filter(str.isprintable, line)) for line in messages.splitlines())
     kept = [line.strip() for line in lines if line.strip()]
-    kept = [line for line in kept if not line.startswith("hint:")]
+    kept = [line for line in kept if not line.startswith(_ADVICE)]
     return "; ".join(kept[-4:])[-_WORDS_MAX:] or "it gave no reason"
 
 

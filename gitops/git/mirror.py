@@ -172,16 +172,12 @@ class Mirror(Repository):
             )
         if refs and at is None:
             raise prefix_blocked(branch, min(refs).removeprefix("refs/heads/"))
-        if answer.shows_damage and not self._is_answer_of_remote(answer):
+        if answer.shows_damage:
             self._mend(answer.words)
             raise MirrorError("our copy was damaged and is fetched again; start anew")
         if any(words in answer.words for words in _RACE_WORDS):
             raise PushRejectedError(f"{branch}: somebody else is moving it right now")
         raise self._remote_failure(answer)
-
-    @staticmethod
-    def _is_answer_of_remote(answer: Answer) -> bool:
-        return b"\t[remote rejected]" in answer.stdout or "remote:" in answer.words
 
     def _remote_refs(self, *patterns: str) -> dict[str, CommitId]:
         """Return the refs of the remote with these names, or below `name/*`."""

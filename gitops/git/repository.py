@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final
 
 from gitops import layout
 from gitops.errors import GitError, InputError
+from gitops.git.blobs import LazyBlobs, parse_batch
 from gitops.git.command import Answer, SafeRepository, Walls
 from gitops.git.objects import (
     GitObject,
@@ -26,7 +27,7 @@ from gitops.git.objects import (
     entries_of,
     pack,
 )
-from gitops.model import BlobId, BranchName, CommitId, Entry, FileEdit, Tree
+from gitops.model import BlobId, BranchName, CommitId, FileEdit, Tree
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _FEW_OBJECTS: Final = 100  # as receive-pack: fewer are stored loose, more as a pack
@@ -159,7 +160,9 @@ class Repository(ABC):
         """
         listing = self._list(commit, "-r")
         entries = entries_of(listing)
-        return Tree(commit=commit, entries=entries, blobs=LazyBlobs(self, entries))
+        return Tree(
+            commit=commit, entries=entries, blobs=LazyBlobs(self.read_listed, entries)
+        )
 
     def _list(self, commit: CommitId, *flags: str) -> bytes:
         self._check_here(commit)
@@ -201,7 +204,7 @@ class Repository(ABC):
         """
         stdin = "".join(f"{blob}\n" for blob in blobs).encode()
         answer = self._ask("cat-file", "--batch", stdin=stdin)
-        return dict(_parse_batch(blobs, answer.stdout))
+        return dict(parse_batch(blobs, answer.stdout))
 
     def read_listed(self, blobs: Sequence[BlobId]) -> dict[BlobId, bytes]:
         """Return the bytes of blobs that a tree of this repository lists.
@@ -378,51 +381,6 @@ class Repository(ABC):
         return MergedFile(content=answer.stdout, conflicted=answer.code != 0)
 
 
-class LazyBlobs(Mapping[BlobId, bytes]):
-    """The blobs of a listing: read from git when asked for, then kept.
-
-    Args:
-        repository: where they are.
-        entries: the listing.
-    """
-
-    def __init__(self, repository: Repository, entries: Mapping[str, Entry]) -> None:
-        self._repository = repository
-        self._known = dict.fromkeys(
-            entry.blob for entry in entries.values() if entry.mode.value != "160000"
-        )
-        self._read: dict[BlobId, bytes] = {}
-
-    def load(self, blobs: Iterable[BlobId]) -> None:
-        """Read many blobs by one process; those already read cost nothing.
-
-        Raises:
-            KeyError: one of them is not in the listing.
-            GitError: one of them is not in the repository.
-        """
-        wanted = dict.fromkeys(blob for blob in blobs if blob not in self._read)
-        for blob in wanted:
-            if blob not in self._known:
-                raise KeyError(blob)
-        if wanted:
-            self._read.update(self._repository.read_listed(list(wanted)))
-
-    def __getitem__(self, key: BlobId) -> bytes:
-        """Return the bytes of a blob; many are better loaded together."""
-        self.load((key,))
-        return self._read[key]
-
-    def __contains__(self, key: object) -> bool:
-        """Whether the listing holds the blob; nothing is read."""
-        return key in self._known
-
-    def __iter__(self) -> Iterator[BlobId]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-
 # --- git's answers ---
 
 _LOG_FORMAT: Final = "%H%n%an%n%ct%n%P%n%s"
@@ -439,18 +397,3 @@ def _parse_log(output: bytes) -> Iterator[LoggedCommit]:
                 subject=subject.strip(),
                 parents=tuple(CommitId(parent) for parent in parents.split()),
             )
-
-
-def _parse_batch(names: Sequence[str], output: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read `cat-file --batch`: a header line for each name, then maybe content."""
-    at = 0
-    for name in names:
-        end = output.index(b"\n", at)
-        header = output[at:end]
-        at = end + 1
-        if header.endswith((b" missing", b" ambiguous")):
-            continue
-        _, kind, size = header.rsplit(b" ", 2)
-        if kind == b"blob":
-            yield name, output[at : at + int(size)]
-        at += int(size) + 1

@@ -19,7 +19,7 @@ from gitops.git.command import (
     shows_damage,
 )
 from gitops.process import Limits, run
-from tests.support.repos import MAIN, git, make_checkout, make_remote, tip_of
+from tests.support.repos import MAIN, make_checkout, make_remote, tip_of
 
 
 @pytest.fixture
@@ -287,7 +287,9 @@ def test_endless_messages_are_cut() -> None:
         ("fatal: bad config line 1 in file config", True),
         ("warning: ignoring broken ref refs/heads/x", True),
         ("fatal: Unable to create '/x/packed-refs.lock': File exists.", True),
+        ("error: remote unpack failed: unable to create temporary object", False),
         ("remote: your wallet is empty", False),
+        ("fatal: Could not read from remote repository.", False),
         ("fatal: '/x' does not appear to be a git repository", False),
         ("fatal: Authentication failed for 'https://x/'", False),
         ("! [rejected] (stale info)", False),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.repos import (
     BOT,
     MAIN,
     NOON,
+    copy_remote,
     git,
     make_remote,
     person_of,
@@ -37,9 +39,14 @@ FILES = {
 }
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_remote(tmp_path_factory.mktemp("template") / "remote.git", FILES)
+
+
 @pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    return make_remote(tmp_path / "remote.git", FILES)
+def remote(template: Path, tmp_path: Path) -> Path:
+    return copy_remote(template, tmp_path / "remote.git")
 
 
 @pytest.fixture
@@ -221,6 +228,18 @@ def test_a_remote_that_breaks_later_does_not_break_the_mirror(
     if break_it is not break_into_nothing:
         assert mirror.tip(MAIN) == kept
         assert contents(mirror) == FILES
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_remote_of_another_user_is_a_git_error_with_a_hint(
+    tmp_path: Path, remote: Path
+) -> None:
+    for path in (remote, *remote.rglob("*")):
+        os.chown(path, 12345, 12345)
+    with pytest.raises(GitError, match="dubious ownership") as caught:
+        opened(tmp_path, remote)
+    assert "another user" in caught.value.hint
+    assert str(tmp_path) not in caught.value.message
 
 
 def test_a_remote_without_commits_is_told_as_such(tmp_path: Path) -> None:
@@ -517,6 +536,23 @@ def test_a_commit_lost_by_a_damage_is_made_again_as_it_was(
     assert tip_of(remote, f"refs/heads/{BUMP}") == lost
 
 
+def test_a_damage_found_while_pushing_is_healed_and_told(
+    mirror: Mirror, remote: Path
+) -> None:
+    commit = bump(mirror, "800")
+    words = ("rev-parse", f"{commit}:overlays/production/s1/config.env")
+    blob = git(mirror._path, "--git-dir=.", *words)
+    loose = mirror._path / "objects" / blob[:2] / blob[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(loose.read_bytes()[:4])
+    with pytest.raises(MirrorError, match="start anew") as caught:
+        mirror.push(commit, BUMP, expected=None)
+    assert caught.value.retryable
+    assert tip_of(remote, f"refs/heads/{BUMP}") is None
+    mirror.push(bump(mirror, "800"), BUMP, expected=None)
+    assert tip_of(remote, f"refs/heads/{BUMP}") == commit
+
+
 def test_the_mirror_of_another_remote_is_replaced(
     tmp_path: Path, mirror: Mirror
 ) -> None:
@@ -598,41 +634,73 @@ def test_a_branch_that_was_deleted_is_not_made_again(
     assert tip_of(remote, f"refs/heads/{BUMP}") is None
 
 
+def push_at_once(
+    mirrors: Sequence[Mirror], commits: Sequence[CommitId], branch: BranchName
+) -> dict[CommitId, GitError | None]:
+    """Let every mirror push its commit at the same moment; how each push ended."""
+    barrier = threading.Barrier(len(mirrors))
+    outcomes: dict[CommitId, GitError | None] = {}
+
+    def push(mirror: Mirror, commit: CommitId) -> None:
+        barrier.wait()
+        try:
+            mirror.push(commit, branch, expected=None)
+            outcomes[commit] = None
+        except GitError as error:
+            outcomes[commit] = error
+
+    pairs = zip(mirrors, commits, strict=True)
+    threads = [threading.Thread(target=push, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
 def test_of_many_pushes_at_once_exactly_one_wins(tmp_path: Path, remote: Path) -> None:
     mirrors = [opened(tmp_path, remote, f"m{n}") for n in range(4)]
     for turn in range(6):
         branch = BranchName(f"race/{turn}")
         commits = [bump(mirror, f"{turn}-{n}") for n, mirror in enumerate(mirrors)]
-        barrier = threading.Barrier(len(mirrors))
-        outcomes: dict[CommitId, GitError | None] = {}
-
-        def race(
-            mirror: Mirror,
-            commit: CommitId,
-            branch: BranchName = branch,
-            barrier: threading.Barrier = barrier,
-            outcomes: dict[CommitId, GitError | None] = outcomes,
-        ) -> None:
-            barrier.wait()
-            try:
-                mirror.push(commit, branch, expected=None)
-                outcomes[commit] = None
-            except GitError as error:
-                outcomes[commit] = error
-
-        threads = [
-            threading.Thread(target=race, args=pair)
-            for pair in zip(mirrors, commits, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        outcomes = push_at_once(mirrors, commits, branch)
         winners = [commit for commit, error in outcomes.items() if error is None]
         losers = [error for error in outcomes.values() if error is not None]
         assert winners == [tip_of(remote, f"refs/heads/{branch}")]
-        assert all(isinstance(error, PushRejectedError) for error in losers)
-        assert len(losers) == len(mirrors) - 1
+        assert [type(error) for error in losers] == [PushRejectedError] * 3
+
+
+def test_the_same_commit_pushed_by_many_at_once_is_nobodys_error(
+    tmp_path: Path, remote: Path
+) -> None:
+    mirrors = [opened(tmp_path, remote, f"m{n}") for n in range(4)]
+    for turn in range(4):
+        branch = BranchName(f"same/{turn}")
+        commits = [bump(mirror, f"same {turn}") for mirror in mirrors]
+        outcomes = push_at_once(mirrors, commits, branch)
+        assert outcomes == {commits[0]: None}
+        assert tip_of(remote, f"refs/heads/{branch}") == commits[0]
+
+
+def test_a_push_whose_answer_was_lost_is_not_an_error(
+    mirror: Mirror, remote: Path
+) -> None:
+    first, second = bump(mirror, "1a"), bump(mirror, "2a")
+    mirror.push(first, BUMP, expected=None)
+    mirror.push(second, BUMP, expected=first)
+    mirror.push(second, BUMP, expected=first)
+    assert tip_of(remote, f"refs/heads/{BUMP}") == second
+
+
+def test_a_branch_that_somebody_is_moving_right_now_is_a_retryable_error(
+    mirror: Mirror, remote: Path
+) -> None:
+    lock = remote / f"refs/heads/{BUMP}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with pytest.raises(PushRejectedError, match="right now") as caught:
+        mirror.push(bump(mirror), BUMP, expected=None)
+    assert caught.value.retryable
 
 
 def test_a_tag_with_the_branchs_name_is_no_obstacle(
@@ -744,7 +812,7 @@ def test_a_remote_that_forbids_deleting_says_so(mirror: Mirror, remote: Path) ->
 def test_a_credential_is_in_no_file_and_no_message(
     tmp_path: Path, remote: Path
 ) -> None:
-    credential = Credential(username="bot", secret="canary-4711")
+    credential = Credential(username="bot", secret="canary-4711")  # noqa: S106
     place = tmp_path / "mirrors/x.git"
     mirror = Mirror.open_or_clone(
         place, str(remote), credential=credential, allow_file=True

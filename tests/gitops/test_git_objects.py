@@ -167,7 +167,7 @@ def test_the_modes_of_untouched_files_stay(scratch: Path) -> None:
     [
         "Bump acme",
         "Bump acme\n",
-        "Subject\n\nBody: ü – 🙂\n\nTrailer: x\n",
+        "Subject\n\nBody: ü € 🙂\n\nTrailer: x\n",
         "# not cut",
     ],
 )

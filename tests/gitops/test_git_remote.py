@@ -151,7 +151,7 @@ def test_only_file_addresses_have_a_folder() -> None:
 
 
 def test_a_secret_is_in_the_environment_only() -> None:
-    credential = Credential(username="bot", secret="hunter2")
+    credential = Credential(username="bot", secret="hunter2")  # noqa: S106
     remote = Remote(url="https://host/x.git", credential=credential)
     assert "hunter2" not in repr(remote) + " ".join(remote.words) + remote.url
     assert set(remote.hidden) == {"hunter2", "Ym90Omh1bnRlcjI="}

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from gitops.errors import GitError, InputError, TreeError
-from gitops.git import BareRepository, Repository, checked_commit
-from gitops.git.repository import LazyBlobs
+from gitops.git import BareRepository, LazyBlobs, Repository, checked_commit
 from gitops.model import BlobId, BranchName, CommitId, Entry, Mode, blob_id
 from tests.support.repos import (
     BOT,
     MAIN,
     NOON,
     commit_files,
+    copy_remote,
     git,
     make_remote,
     person_of,
@@ -36,9 +36,14 @@ FILES = {
 NOWHERE = CommitId("1" * 40)
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_remote(tmp_path_factory.mktemp("template") / "r.git", FILES)
+
+
 @pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    return make_remote(tmp_path / "r.git", FILES)
+def remote(template: Path, tmp_path: Path) -> Path:
+    return copy_remote(template, tmp_path / "r.git")
 
 
 @pytest.fixture
@@ -235,10 +240,10 @@ def test_one_file_of_a_commit_is_read(repository: Repository, tip: CommitId) -> 
 def test_history_is_told_newest_first(
     remote: Path, repository: Repository, tip: CommitId
 ) -> None:
-    newer = person_pushes(remote, {"x": "1"}, message="Añadir – ü\n\nBody")
+    newer = person_pushes(remote, {"x": "1"}, message="Añadir € ü\n\nBody")
     found = repository.history(MAIN)
     assert [logged.id for logged in found] == [newer, tip]
-    assert found[0].subject == "Añadir – ü"
+    assert found[0].subject == "Añadir € ü"
     assert found[0].author == "Ann Example"
     assert found[0].at == datetime(2025, 3, 1, 9, tzinfo=UTC)
     assert (found[0].parents, found[1].parents) == ((tip,), ())

@@ -1,8 +1,9 @@
-"""Real repositories, made and looked at by the real git: the other side of every test."""
+"""Real repositories, made and looked at by the real git: the tests' other side."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -70,6 +71,15 @@ def make_remote(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
     git(person, "remote", "add", "origin", f"file://{folder}")
     git(person, "push", "--quiet", "origin", "main")
+    return folder
+
+
+def copy_remote(template: Path, folder: Path) -> Path:
+    """Copy a remote and its person's checkout: much faster than to make them again."""
+    shutil.copytree(template, folder)
+    person = shutil.copytree(person_of(template), person_of(folder))
+    config = person / ".git" / "config"
+    config.write_text(config.read_text().replace(f"{template}\n", f"{folder}\n"))
     return folder
 
 
