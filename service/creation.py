@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import InputError, ManifestError
+from gitops.errors import InputError, ManifestError, TreeError
 from gitops.git import BareRepository, LeftAlone, WorkTree
 from gitops.model import (
     BranchName,
@@ -26,11 +27,12 @@ from gitops.model import (
 )
 from gitops.scaffold import Options, plan_init
 from gitops.schemas import load_schemas
+from gitops.tree import read_work_tree
 from gitops.workflow import Progress, check_repository
 from gitops.workflow.place import silent
 from service.clock import utc_now
 from service.locks import exclusive
-from service.repository import IDENTITY, forge_folder, renderer_of
+from service.repository import IDENTITY, around, forge_folder, renderer_of
 from service.settings import Settings
 
 RELEASE: Final = version("directus-gitops")
@@ -92,15 +94,55 @@ def create_repository(
             hint=errors[0].hint,
         )
     files = tuple(sorted(tree.entries))
-    with exclusive(
-        settings.data / "locks" / "forge", wait=settings.lock_wait_s, what="the forge"
-    ):
+    with _forge_lock(settings):
         name = _free_name(settings, target.name)
         if dry_run:
             return Created(name=name, commit=None, files=files)
         commit = _write(target, tree, _MESSAGE)
-        _make_origin(forge_folder(settings) / f"{name}.git", target)
+        _make_origin(forge_folder(settings) / f"{name}.git", target, BRANCH)
     return Created(name=name, commit=commit, files=files)
+
+
+def add_repository(settings: Settings, folder: Path) -> Created:
+    """Give a work tree that has no origin one of the embedded forge.
+
+    Args:
+        settings: for the data folder.
+        folder: the work tree, or a folder in it; its current branch becomes the base.
+
+    Raises:
+        TreeError: there is no work tree, or nothing is committed on a branch.
+        InputError: it has an origin already.
+    """
+    root = around(folder)
+    if root is None:
+        raise TreeError(
+            f"{folder}: is not in a Git work tree",
+            hint="make a repository with `directus-gitops init DIR`",
+        )
+    work_tree = WorkTree(root)
+    branch, head = work_tree.current_branch(), work_tree.head()
+    if branch is None or head is None:
+        raise TreeError(
+            f"{folder}: nothing is committed on a branch there",
+            hint="check out the branch that pull requests go to, and commit",
+        )
+    if work_tree.origin_url():
+        raise InputError(
+            f"{folder}: has an origin already; it is left as it is",
+            hint="`git remote remove origin` first, if the embedded forge shall be it",
+        )
+    with _forge_lock(settings):
+        name = _free_name(settings, root.name)
+        _make_origin(forge_folder(settings) / f"{name}.git", root, branch)
+    files = tuple(sorted(read_work_tree(root).entries))
+    return Created(name=name, commit=head, files=files)
+
+
+def _forge_lock(settings: Settings) -> AbstractContextManager[None]:
+    """Keep two new repositories from taking one name."""
+    lock = settings.data / "locks" / "forge"
+    return exclusive(lock, wait=settings.lock_wait_s, what="the forge")
 
 
 def _check_empty(folder: Path) -> None:
@@ -134,10 +176,10 @@ def _write(folder: Path, tree: Tree, message: str) -> CommitId:
     return work_tree.add_all_and_commit(message, author=IDENTITY, at=utc_now())
 
 
-def _make_origin(origin: Path, folder: Path) -> None:
+def _make_origin(origin: Path, folder: Path, branch: BranchName) -> None:
     fresh = origin.with_name(f".{origin.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    BareRepository.create(fresh, BRANCH).take_branch(folder, BRANCH)
+    BareRepository.create(fresh, branch).take_branch(folder, branch)
     fresh.rename(origin)
     WorkTree(folder).set_origin(str(origin))
 

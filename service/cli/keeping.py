@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -259,6 +260,30 @@ def audit_verify(data: Data = None, as_json: AsJson = False) -> None:
             )
         here.out.document({"entries": len(entries), "verified": True})
         here.out.line(f"{len(entries)} entries, unbroken.")
+
+
+@repository.command("add")
+def repository_add(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a work tree without an origin one of the embedded forge."""
+    from service.cli.session import session
+    from service.creation import add_repository
+
+    with session(data, as_json=as_json) as here:
+        made = add_repository(here.settings, folder)
+        here.store.audit.append(
+            by=here.settings.login,
+            action="repository added",
+            repository=made.name,
+            details={"commit": made.commit},
+        )
+        here.out.document(
+            {"outcome": "added", "repository": made.name, "commit": made.commit}
+        )
+        here.out.line(f"Added {made.name}; its origin is the embedded forge now.")
 
 
 @repository.command("list")

@@ -44,5 +44,7 @@ def write_private(path: Path, content: bytes) -> None:
             f"{path.name}: there is such a file already",
             hint="it is never overwritten; remove it or choose another name",
         ) from error
+    except OSError as error:
+        raise InputError(f"{path.name}: cannot be written: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -37,17 +37,21 @@ class KeySpec:
         name: the key, which is the environment variable that carries it.
         purpose: what it is for.
         length: how many characters are made; 0 where a person must bring the value.
+        beside: the key that an overlay needs too where it runs the server that learns
+            the value from the same Secret; without it that server is elsewhere, has
+            its value already, and a made one would be wrong. "" where there is none.
         rotation: what a new value means.
     """
 
     name: str
     purpose: str
     length: int = 0
+    beside: str = ""
     rotation: Rotation
 
     @property
     def is_made(self) -> bool:
-        """Whether a random value will do."""
+        """Whether a random value will do, where the overlay runs all that needs it."""
         return self.length > 0
 
 
@@ -58,10 +62,12 @@ class RequiredKey:
     Attributes:
         spec: the key.
         is_optional: every reference to it is optional; pods start without it.
+        is_made: a random value will do here.
     """
 
     spec: KeySpec
     is_optional: bool
+    is_made: bool
 
 
 # --- the keys we know ---
@@ -89,6 +95,7 @@ _KNOWN: Final = (
         name="DB_PASSWORD",
         purpose="Directus logs in to the database with it",
         length=40,
+        beside="DB_ROOT_PASSWORD",
         rotation=Rotation(
             is_free=False,
             effect="the database keeps the old one: it reads this only when it is new",
@@ -203,8 +210,12 @@ def required_keys(objects: Iterable[Manifest]) -> tuple[RequiredKey, ...]:
         for name, is_optional in _references(manifest.body):
             optional[name] = optional.get(name, True) and is_optional
     return tuple(
-        RequiredKey(spec=key_spec(name), is_optional=optional[name])
-        for name in sorted(optional)
+        RequiredKey(
+            spec=spec,
+            is_optional=optional[spec.name],
+            is_made=spec.is_made and (not spec.beside or spec.beside in optional),
+        )
+        for spec in map(key_spec, sorted(optional))
     )
 
 

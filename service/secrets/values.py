@@ -53,14 +53,16 @@ def complete_keys(
             f"nothing in the overlay refers to {', '.join(unused)}",
             hint=f"it refers to {', '.join(sorted(names)) or 'no key'}",
         )
-    wanted = [key.spec for key in required if not key.is_optional]
-    missing = [s.name for s in wanted if not s.is_made and s.name not in given]
+    wanted = [
+        key for key in required if not key.is_optional and key.spec.name not in given
+    ]
+    missing = [key.spec.name for key in wanted if not key.is_made]
     if missing:
         raise InputError(
             f"values that cannot be made are missing: {', '.join(sorted(missing))}",
             hint="give them on standard input; see docs/secrets.md",
         )
-    made = generate_keys([spec for spec in wanted if spec.name not in given])
+    made = generate_keys([key.spec for key in wanted])
     return made | {name: accepted_value(name, given[name]) for name in given}
 
 
