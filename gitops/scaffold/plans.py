@@ -132,7 +132,7 @@ def plan_add_stack(
     return Plan(
         kind=PlanKind.ADD_STACK,
         scope=StackScope(stack=name),
-        changes=_written(files | wiring),
+        changes=_written(files | wiring, over=tree),
         provenance=Provenance(
             requested_by=requested_by, source_commit=tree.commit, reason=reason
         ),
@@ -190,7 +190,7 @@ def plan_add_environment(
     return Plan(
         kind=PlanKind.ADD_ENVIRONMENT,
         scope=EnvironmentScope(environment=name),
-        changes=_written({FLEET_FILE: text} | files | wiring),
+        changes=_written({FLEET_FILE: text} | files | wiring, over=tree),
         provenance=Provenance(
             requested_by=requested_by,
             source_environment=after,
@@ -210,8 +210,19 @@ def _chain(names: Sequence[EnvironmentName]) -> tuple[Environment, ...]:
     )
 
 
-def _written(files: Mapping[str, bytes]) -> tuple[WriteFile, ...]:
-    return tuple(WriteFile(path=path, content=files[path]) for path in sorted(files))
+def _written(
+    files: Mapping[str, bytes], *, over: Tree | None = None
+) -> tuple[WriteFile, ...]:
+    """Want these files; those made from a file of the tree give way to later edits."""
+    entries = {} if over is None else over.entries
+    return tuple(
+        WriteFile(
+            path=path,
+            content=files[path],
+            replaces=entries[path].blob if path in entries else None,
+        )
+        for path in sorted(files)
+    )
 
 
 def _start(

@@ -305,6 +305,18 @@ def test_a_repository_that_was_not_generated_is_refused() -> None:
             plan(tree_of(files), fleet)
 
 
+@pytest.mark.parametrize("path", ["gitops.yaml", "agents/argocd/project.yaml"])
+def test_a_file_that_changed_after_the_plan_was_made_is_not_overwritten(
+    path: str,
+) -> None:
+    tree, fleet = made()
+    plan = with_qa(tree, fleet, after=STAGING)
+    files = {p: tree.read(p) for p in tree.entries}
+    files[path] += b"# later\n"
+    with pytest.raises(PlanError, match=path):
+        applied(tree_of(files), fleet, plan)
+
+
 # --- agents, and hands ---
 
 
