@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gitops import branch_name, target
 from gitops.errors import TreeError, UnknownNameError
-from gitops.git import BareRepository
+from gitops.git import BareRepository, use_git
 from gitops.model import Finding, Tree
 from gitops.schemas import load_schemas
 from gitops.tree import read_work_tree
@@ -83,6 +83,7 @@ def files_of(settings: Settings, repo: str, ref: str = "") -> Tree:
                 hint="go to a generated repository, or name one with --repo",
             )
         embedded = root / ".git"
+    use_git(settings.search_path)
     repository = BareRepository(embedded)
     branch = branch_name(ref) if ref else repository.default_branch()
     tip = repository.tip(branch)

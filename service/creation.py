@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gitops.errors import InputError, ManifestError, TreeError
-from gitops.git import BareRepository, LeftAlone, WorkTree
+from gitops.git import BareRepository, LeftAlone, WorkTree, use_git
 from gitops.model import (
     BranchName,
     CommitId,
@@ -77,6 +77,7 @@ def create_repository(
         ManifestError: the result breaks a rule.
         ToolError: git or kustomize is missing.
     """
+    use_git(settings.search_path)
     target = folder.absolute()
     _check_empty(target)
     tree = _tree(plan)
@@ -114,6 +115,7 @@ def add_repository(settings: Settings, folder: Path) -> Created:
         TreeError: there is no work tree, or nothing is committed on a branch.
         InputError: it has an origin already.
     """
+    use_git(settings.search_path)
     root = around(folder)
     if root is None:
         raise TreeError(

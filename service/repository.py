@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gitops.forges.embedded import EmbeddedForge
-
 from gitops.errors import ForgeError, TreeError
 from gitops.forges import Forge
-from gitops.git import BareRepository, Identity, Mirror, WorkTree
+from gitops.forges.embedded import EmbeddedForge
+from gitops.git import BareRepository, Identity, Mirror, WorkTree, use_git
 from gitops.model import BranchName
 from gitops.render import Renderer
 from gitops.schemas import load_schemas
@@ -68,7 +67,9 @@ def locate(settings: Settings, repo: str) -> Located:
     Raises:
         TreeError: there is no repository.
         ForgeError: its origin is not one that this installation serves.
+        ToolError: git is missing or too old.
     """
+    use_git(settings.search_path)
     by_name = forge_folder(settings) / f"{repo}.git"
     if "/" not in repo and repo not in (".", "..") and by_name.is_dir():
         return Located(name=repo, origin=by_name, work_tree=None)

@@ -9,16 +9,31 @@ from __future__ import annotations
 import os
 import pwd
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gitops.errors import InputError
 
+_KEY_SERVICES: Final = ("AWS_", "AZURE_", "GOOGLE_", "VAULT_")
+
 
 def _default_data() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "directus-gitops"
+
+
+def package_index_environment() -> dict[str, str]:
+    """Return the variables that say how a package index is reached."""
+    names = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in names
+        or name.startswith("PIP_")
+        or name.lower() in ("http_proxy", "https_proxy", "no_proxy")
+    }
 
 
 class Settings(BaseSettings):
@@ -73,6 +88,27 @@ class Settings(BaseSettings):
     def search_path(self) -> str:
         """PATH, for finding programs; children never inherit it."""
         return os.environ.get("PATH", os.defpath)
+
+    @property
+    def key_service_environment(self) -> dict[str, str]:
+        """What sops needs to reach a key service; nothing that chooses recipients."""
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(_KEY_SERVICES) or name == "GNUPGHOME"
+        }
+
+    @property
+    def decryption_environment(self) -> dict[str, str]:
+        """The same, and where the private age key is: never the key itself."""
+        path = os.environ.get("SOPS_AGE_KEY_FILE")
+        place = {"SOPS_AGE_KEY_FILE": str(Path(path).absolute())} if path else {}
+        return self.key_service_environment | place
+
+    @property
+    def index_environment(self) -> dict[str, str]:
+        """What pip may see when it fetches a program: its settings, proxies, HOME."""
+        return package_index_environment()
 
     @property
     def login(self) -> str:

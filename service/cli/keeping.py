@@ -317,6 +317,7 @@ def tools_install(data: Data = None, as_json: AsJson = False) -> None:
     with out.progress() as progress:
         tool = install_kustomize(
             settings.cache,
+            environment=settings.index_environment,
             progress=lambda done, total: progress("fetch", done, total),
         )
     out.document({"path": str(tool.path), "version": tool.version})

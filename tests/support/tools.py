@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitops.errors import ToolError
 from gitops.toolchain import find_kustomize, install_kustomize
+from service.settings import package_index_environment
 
 CACHE = Path(__file__).resolve().parent.parent.parent / ".cache"
 
@@ -18,7 +19,7 @@ def main() -> None:
         tool = find_kustomize(None, os.environ.get("PATH", ""), CACHE)
     except ToolError:
         try:
-            tool = install_kustomize(CACHE)
+            tool = install_kustomize(CACHE, environment=package_index_environment())
         except ToolError as error:
             sys.stderr.write(f"{error.message}\n")
             return
