@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from gitops.errors import InputError
+from gitops.errors import InputError, TreeError
 from gitops.model import Json
-from gitops.yamltext import Style, scalar_text
+from gitops.yamltext import Style, parse_documents, scalar_text
 
 SECRET_NAME: Final = "directus-secrets"  # noqa: S105  # the name of an object
 SOPS_FILE: Final = "secrets.enc.yaml"
@@ -71,14 +72,7 @@ def secret_manifest(
     Raises:
         InputError: no key at all, or one that is no environment variable's name.
     """
-    if not values:
-        raise InputError("a Secret without keys: there is nothing to write")
-    for key in values:
-        if not _KEY.fullmatch(key):
-            raise InputError(
-                f"{key[:80]!a} is not the name of an environment variable",
-                hint="use letters, digits and _, not beginning with a digit",
-            )
+    _check_keys(values)
     lines = [
         "apiVersion: v1",
         "kind: Secret",
@@ -98,6 +92,63 @@ def secret_manifest(
 def _plain(text: str) -> str:
     """Write a name, quoted where YAML reads another type (`ON`, `2024-01-02`)."""
     return scalar_text(text, like=Style.PLAIN)
+
+
+def secret_json(values: Mapping[str, SecretValue], *, namespace: str) -> bytes:
+    """Write the same Secret as JSON, which kubectl reads as well.
+
+    Raises:
+        InputError: see secret_manifest.
+    """
+    _check_keys(values)
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET_NAME, "namespace": namespace},
+        "type": "Opaque",
+        "stringData": {key: values[key].reveal() for key in sorted(values)},
+    }
+    return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _check_keys(values: Mapping[str, SecretValue]) -> None:
+    if not values:
+        raise InputError("a Secret without keys: there is nothing to write")
+    for key in values:
+        if not _KEY.fullmatch(key):
+            raise InputError(
+                f"{key[:80]!a} is not the name of an environment variable",
+                hint="use letters, digits and _, not beginning with a digit",
+            )
+
+
+def read_secret_file(content: bytes, path: str) -> Mapping[str, Json] | None:
+    """Read an overlay's file of encrypted keys; None while it holds only comments.
+
+    Raises:
+        YamlError: it cannot be read.
+        TreeError: it holds something else than the one Secret.
+    """
+    documents = parse_documents(content, path)
+    if not documents:
+        return None
+    body = documents[0].data
+    metadata = body.get("metadata") if isinstance(body, Mapping) else None
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if len(documents) > 1 or not isinstance(body, Mapping) or name != SECRET_NAME:
+        raise TreeError(
+            f"{path}: holds something else than the one Secret {SECRET_NAME}",
+            hint="keep other objects in files of their own",
+        )
+    return body
+
+
+def keys_in(body: Mapping[str, Json]) -> frozenset[str]:
+    """Return the names of the keys that a Secret or SealedSecret holds."""
+    spec = body.get("spec")
+    sealed = spec.get("encryptedData") if isinstance(spec, Mapping) else None
+    sections = (sealed, *(body.get(section) for section in _VALUES))
+    return frozenset(k for s in sections if isinstance(s, Mapping) for k in s)
 
 
 # --- SOPS ---

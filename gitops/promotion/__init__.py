@@ -9,6 +9,7 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
     carry      a revision from one environment to the next
     gates      when a promotion may be opened, and if not, until when
     configure  keys of config.env
+    seal       the file of encrypted keys
     rollback   back to a revision that ran before
 """
 
@@ -17,6 +18,7 @@ from gitops.promotion.carry import plan_promotion
 from gitops.promotion.configure import plan_config
 from gitops.promotion.gates import Gate, opening_gates
 from gitops.promotion.rollback import plan_rollback
+from gitops.promotion.seal import plan_secrets
 
 __all__ = [
     "Gate",
@@ -26,4 +28,5 @@ __all__ = [
     "plan_config",
     "plan_promotion",
     "plan_rollback",
+    "plan_secrets",
 ]

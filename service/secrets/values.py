@@ -89,8 +89,11 @@ def accepted_value(name: str, value: str) -> SecretValue:
     """Accept a value that a person brings, written so that Directus reads that text.
 
     Raises:
-        InputError: empty, with a line end at its end or a NUL, or a SECRET too short.
+        InputError: empty, with a line end at its end or a NUL, no Unicode text, or a
+            SECRET too short.
     """
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InputError(f"{name}: the value is no Unicode text")
     if not value or value != value.rstrip("\r\n") or "\0" in value:
         raise InputError(
             f"{name}: the value is empty, or ends with a line end",
