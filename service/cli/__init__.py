@@ -23,6 +23,7 @@ from service.cli import (
     keeping,
     proposals,
     reading,
+    sealing,
     serving,
 )
 from service.cli.output import Output, remark
@@ -63,6 +64,7 @@ _GENERATE, _CHANGE, _LOOK, _KEEP = "Generate", "Change", "Look", "Keep"
 app.command(rich_help_panel=_GENERATE)(generating.init)
 app.add_typer(generating.add, name="add", rich_help_panel=_GENERATE)
 app.command(rich_help_panel=_GENERATE)(generating.upgrade)
+app.add_typer(sealing.app, name="secrets", rich_help_panel=_GENERATE)
 app.command(rich_help_panel=_CHANGE)(changing.bump)
 app.command(rich_help_panel=_CHANGE)(changing.promote)
 app.command("set", rich_help_panel=_CHANGE)(changing.set_config)
