@@ -7,15 +7,19 @@ difference, 130 interrupted. Commands import what they need when they run, so th
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated
+from io import TextIOWrapper
+from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
 from gitops.errors import GitopsError
+from gitops.model import Json
 from service.cli import (
     changing,
     checking,
@@ -38,6 +42,20 @@ app = typer.Typer(
     help="Keep the Kustomize trees of Directus stacks in Git, "
     "and propose every change as a pull request.",
 )
+
+
+class _Context(Protocol):
+    command_path: str
+
+
+@runtime_checkable
+class _UsageError(Protocol):
+    """What typer raises for a wrong command line; it has no public name."""
+
+    ctx: _Context | None
+
+    def format_message(self) -> str:
+        """Say what is wrong."""
 
 
 def _version(*, wanted: bool) -> None:
@@ -90,7 +108,19 @@ app.add_typer(keeping.tools, name="tools", rich_help_panel=_KEEP)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and exit; the only place that turns errors into exit codes."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(run(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # where it cannot write a character
+            stream.reconfigure(errors="backslashreplace")
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still in the buffer must not be tried again at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            remark(f"error: the output could not be written: {error.strerror}")
+            code = code or KNOWN_ERROR
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,16 +129,20 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(args=list(arguments), prog_name="directus-gitops")
     except SystemExit as done:
-        return done.code if isinstance(done.code, int) else KNOWN_ERROR
+        return _ended(out, done)
     except KeyboardInterrupt:
         remark("Interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; that is its right.
-        sys.stderr.close()
-        return 0
     except GitopsError as error:
         _tell_error(out, error.code, error.message, error.hint)
+        return KNOWN_ERROR
+    except OSError as error:
+        _tell_error(
+            out,
+            "system",
+            f"{error.filename or 'the system'}: {error.strerror or error}",
+            "is the disk full, or may this user not read or write there?",
+        )
         return KNOWN_ERROR
     except Exception as error:  # noqa: BLE001  # the last place: a bug, shown as one
         traceback.print_exc()
@@ -122,9 +156,37 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _ended(out: Output, done: SystemExit) -> int:
+    """Return the exit code; a usage error that typer has told is a document too."""
+    code = done.code if isinstance(done.code, int) else KNOWN_ERROR
+    cause = done.__context__  # what typer caught before it exited
+    if isinstance(cause, BrokenPipeError):
+        return 0  # the reader of our output has gone; that is its right
+    if code == USAGE:
+        out.document(_usage(cause))
+    if code == INTERRUPTED:
+        remark("Interrupted.")
+    return code
+
+
+def _usage(cause: object) -> dict[str, Json]:
+    command, told = "directus-gitops", str(cause)
+    if isinstance(cause, _UsageError):
+        told = cause.format_message()
+        command = cause.ctx.command_path if cause.ctx else command
+    return _error("usage", told, f"see `{command} --help`")
+
+
+def _error(code: str, message: str, hint: str) -> dict[str, Json]:
+    return {"error": {"code": code, "message": message, "hint": hint}}
+
+
 def _tell_error(out: Output, code: str, message: str, hint: str) -> None:
-    out.document({"error": {"code": code, "message": message, "hint": hint}})
-    if not out.as_json:
+    told = False
+    with suppress(OSError):  # standard output itself may be what failed
+        out.document(_error(code, message, hint))
+        told = out.as_json
+    if not told:
         remark(f"error: {message}")
         if hint:
             remark(f"hint: {hint}")

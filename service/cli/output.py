@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from gitops.model import Json
@@ -33,7 +34,8 @@ class Output:
     def document(self, data: Json) -> None:
         """Print the one JSON document, if that is what was asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            # ASCII only: no control character, no text direction, and any encoding.
+            sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
     def line(self, text: str = "") -> None:
         """Print a line for people."""
@@ -43,8 +45,18 @@ class Output:
     def block(self, text: str) -> None:
         """Print text of several lines as it is, for people."""
         if not self.as_json:
-            sys.stdout.write("\n".join(map(printable, text.split("\n"))))
-            sys.stdout.write("" if text.endswith("\n") else "\n")
+            shown = "\n".join(map(printable, text.split("\n")))
+            sys.stdout.write(shown if text.endswith("\n") else f"{shown}\n")
+
+    def content(self, data: bytes) -> None:
+        """Print what a file holds: byte for byte, but not to a terminal."""
+        if self.as_json:
+            return
+        if sys.stdout.isatty() or not isinstance(sys.stdout, TextIOWrapper):
+            self.block(data.decode())
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
 
     def difference(self, text: str) -> None:
         """Print a unified difference, coloured on a terminal."""

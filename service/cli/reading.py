@@ -106,7 +106,7 @@ def render(
                 "objects": [manifest.body for manifest in rendered.objects],
             }
         )
-        here.out.block(rendered.text.decode())
+        here.out.content(rendered.text)
 
 
 def history(

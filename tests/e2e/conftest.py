@@ -1,4 +1,4 @@
-"""A user with an empty folder, and one with a fresh fleet."""
+"""A user with an empty folder, one with a fresh fleet, and a fleet to break."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import User
+from tests.support.lab import Lab, copy_of, make_template
 
 
 @pytest.fixture
@@ -28,3 +29,15 @@ def user(newcomer: User) -> User:
 def origin(user: User) -> Path:
     """The bare repository that is the origin of the user's fleet."""
     return user.data / "forge" / "fleet.git"
+
+
+@pytest.fixture(scope="session")
+def fleet_template(tmp_path_factory: pytest.TempPathFactory, kustomize: Path) -> Path:
+    """The fleet that labs are copies of."""
+    return make_template(tmp_path_factory.mktemp("template"), kustomize)
+
+
+@pytest.fixture
+def lab(fleet_template: Path, tmp_path: Path, kustomize: Path) -> Lab:
+    """A fleet of this test's own, to break."""
+    return copy_of(fleet_template, tmp_path / "lab", kustomize)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from service import cli
 
 PROGRAM = Path(sys.executable).parent / "directus-gitops"
 
@@ -48,28 +52,47 @@ class User:
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Answer:
         """Run a command; never raises for its exit code."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ["HOME"],
-            "LANG": "C.UTF-8",
-            "DIRECTUS_GITOPS_DATA": str(self.data),
-            **(
-                {"DIRECTUS_GITOPS_KUSTOMIZE": str(self.kustomize)}
-                if self.kustomize
-                else {}
-            ),
-            **(env or {}),
-        }
         done = subprocess.run(
             [str(PROGRAM), *arguments],
             cwd=self.here,
-            env=environment,
+            env=self.environment(env),
             check=False,
             capture_output=True,
             text=True,
             timeout=120,
         )
         return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def inside(self, *arguments: str, env: Mapping[str, str] | None = None) -> Answer:
+        """Run a command in this process: the same, without the second it starts."""
+        out, err = io.StringIO(), io.StringIO()
+        ours, theirs = dict(os.environ), self.environment(env)
+        stood = Path.cwd()
+        try:
+            os.environ.clear()
+            os.environ.update(theirs)
+            os.chdir(self.here)
+            with redirect_stdout(out), redirect_stderr(err):
+                code = cli.run(arguments)
+        finally:
+            os.environ.clear()
+            os.environ.update(ours)
+            os.chdir(stood)
+        return Answer(code=code, out=out.getvalue(), err=err.getvalue())
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the whole environment of this person's commands."""
+        chosen = (
+            {"DIRECTUS_GITOPS_KUSTOMIZE": str(self.kustomize)} if self.kustomize else {}
+        )
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "LANG": "C.UTF-8",
+            "DIRECTUS_GITOPS_DATA": str(self.data),
+            **chosen,
+            **(more or {}),
+        }
 
     def ask(self, *arguments: str) -> Any:  # parsed JSON
         """Run a command with --json that must succeed; return its document."""
