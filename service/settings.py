@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gitops import branch_name
 from gitops.errors import InputError
 
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[\w.~/-]*)?", re.ASCII)
 _KEY_SERVICES: Final = ("AWS_", "AZURE_", "GOOGLE_", "VAULT_")
 
 
 def _default_data() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "directus-gitops"
+    base = os.environ.get("XDG_DATA_HOME")
+    try:
+        return Path(base or Path.home() / ".local" / "share") / "directus-gitops"
+    except RuntimeError:
+        raise InputError(
+            "there is no home folder to keep data in",
+            hint="name a data folder: --data, or DIRECTUS_GITOPS_DATA",
+        ) from None
 
 
 def package_index_environment() -> dict[str, str]:
@@ -40,11 +50,15 @@ class Settings(BaseSettings):
     """What this installation is told by its operator."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DIRECTUS_GITOPS_", frozen=True, extra="ignore"
+        env_prefix="DIRECTUS_GITOPS_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
     )
 
     data: Path = Field(
         default_factory=_default_data,
+        validate_default=True,
         description="Folder of the database, the mirrors and the embedded forge. "
         "Default: $XDG_DATA_HOME/directus-gitops.",
     )
@@ -81,8 +95,39 @@ class Settings(BaseSettings):
     lock_wait_s: float = Field(
         default=30,
         ge=0,
+        allow_inf_nan=False,
         description="Seconds to wait for another writer of the same repository.",
     )
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _without_detours(cls, value: Path) -> Path:
+        try:
+            return Path(os.path.normpath(value.expanduser().absolute()))
+        except RuntimeError:
+            raise ValueError("there is no such user's home") from None
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not _ADDRESS.fullmatch(value):
+            raise ValueError("is not an address such as https://gitops.example.com")
+        return value.rstrip("/")
+
+    @field_validator("branch_prefix", mode="after")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        try:
+            return branch_name(value)
+        except InputError as error:
+            raise ValueError(error.message) from None
+
+    @field_validator("log_level", mode="after")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.lower() not in _LEVELS:
+            raise ValueError(f"is not one of {', '.join(_LEVELS)}")
+        return value.lower()
 
     @property
     def search_path(self) -> str:
@@ -113,7 +158,11 @@ class Settings(BaseSettings):
     @property
     def login(self) -> str:
         """The operating system's user: who asks, on the command line."""
-        return pwd.getpwuid(os.getuid()).pw_name
+        number = os.getuid()
+        try:
+            return pwd.getpwuid(number).pw_name
+        except KeyError:  # a container under a number of its own
+            return f"uid-{number}"
 
     @property
     def cache(self) -> Path:
@@ -129,13 +178,13 @@ def load(**overrides: object) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**given)  # type: ignore[arg-type]  # checked by pydantic
+        return Settings(**given)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         # The value is not shown: it may be a secret in the wrong variable.
         first = error.errors(include_input=False, include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
+        name = "_".join(str(part) for part in first["loc"])
+        place = f"--{name}" if name in given else f"DIRECTUS_GITOPS_{name.upper()}"
         raise InputError(
-            f"DIRECTUS_GITOPS_{name}: {first['msg']}",
+            f"{place}: {first['msg'].removeprefix('Value error, ')}",
             hint="see docs/settings.md",
         ) from None
-    return settings.model_copy(update={"data": settings.data.expanduser().absolute()})
