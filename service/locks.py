@@ -29,10 +29,16 @@ def exclusive(path: Path, *, wait: float, what: str) -> Iterator[None]:
         what: named in the error, e.g. "repository shop".
 
     Raises:
-        StoreError: somebody else held it for the whole time.
+        StoreError: somebody else held it for the whole time, or there can be no lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{what} cannot be locked: {error.strerror}: {error.filename}",
+            hint="is the data folder there, and may this user write to it?",
+        ) from error
     try:
         _acquire(descriptor, wait, what)
         yield

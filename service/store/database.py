@@ -6,10 +6,20 @@ write lock at its start, so two processes wait for each other instead of failing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from gitops.errors import StoreError
@@ -35,13 +45,54 @@ def open_database(address: str, data: Path) -> Engine:
         engine = _engine(address or f"sqlite:///{data / 'service.db'}")
         with exclusive(data / "locks" / "schema", wait=_BUSY_S, what="the database"):
             _upgrade(engine)
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    except ImportError as error:
         raise StoreError(
-            f"the database cannot be opened: {reason}",
+            f"the database cannot be opened: its driver {error.name} is not installed",
+            hint="install it beside directus-gitops, or name another one in "
+            "DIRECTUS_GITOPS_DATABASE",
+        ) from None
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(
+            f"the database cannot be opened: {_reason(error)}",
             hint="check --data (or DIRECTUS_GITOPS_DATA) and its rights",
         ) from error
+    # From here on: while it is opened there are better hints, see above.
+    event.listen(engine, "handle_error", _on_error)
     return engine
+
+
+@contextmanager
+def read_rows() -> Iterator[None]:
+    """Turn rows into objects; what makes no sense was not written by us.
+
+    Raises:
+        StoreError: a value is none that this release writes.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(
+            f"a row of the database cannot be read: {error!r:.200}",
+            hint="was it changed by hand, or written by a newer release?",
+        ) from error
+
+
+def _on_error(context: ExceptionContext) -> None:
+    """Tell a failure of the database as one of ours."""
+    if context.is_pre_ping:
+        return  # SQLAlchemy opens another connection
+    raise StoreError(
+        f"the database failed: {_reason(context.original_exception)}",
+        hint="is the disk full, the file damaged, or another process in the way?",
+    ) from context.original_exception
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line of the driver's words; no statement and no address."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.strerror}: {cause.filename}"
+    return "".join(char for char in str(cause).partition("\n")[0] if char.isprintable())
 
 
 def _engine(address: str) -> Engine:

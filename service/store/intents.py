@@ -20,6 +20,7 @@ from gitops.model import (
     IntentState,
 )
 from service.clock import Clock
+from service.store.database import read_rows
 from service.store.tables import intents, pushes
 
 _LIVE = tuple(state.value for state in IntentState if state.is_live)
@@ -153,15 +154,16 @@ def _pushed(
 
 
 def _intent(row: Row[tuple[object, ...]]) -> Intent:
-    return Intent(
-        id=IntentId(row.id),
-        key=ChangeKey(row.key),
-        repository=row.repository,
-        plan=plan_from_json(json.loads(row.plan)),
-        branch=BranchName(row.branch),
-        created_at=datetime.fromisoformat(row.created_at),
-        state=IntentState(row.state),
-        commit=None if row.commit is None else CommitId(row.commit),
-        pull_request=row.pull_request,
-        error=row.error,
-    )
+    with read_rows():
+        return Intent(
+            id=IntentId(row.id),
+            key=ChangeKey(row.key),
+            repository=row.repository,
+            plan=plan_from_json(json.loads(row.plan)),
+            branch=BranchName(row.branch),
+            created_at=datetime.fromisoformat(row.created_at),
+            state=IntentState(row.state),
+            commit=None if row.commit is None else CommitId(row.commit),
+            pull_request=row.pull_request,
+            error=row.error,
+        )

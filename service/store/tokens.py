@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from gitops.errors import UnknownNameError
 from service.clock import Clock
+from service.store.database import read_rows
 from service.store.tables import tokens
 
 _PREFIX: Final = "dgo_"
@@ -140,13 +141,16 @@ def _hash(secret: str) -> str:
 
 
 def _token(row: Row[tuple[object, ...]]) -> Token:
-    return Token(
-        id=row.id,
-        name=row.name,
-        role=Role(row.role),
-        stack=row.stack,
-        environment=row.environment,
-        created_at=datetime.fromisoformat(row.created_at),
-        expires_at=datetime.fromisoformat(row.expires_at) if row.expires_at else None,
-        revoked=row.revoked,
-    )
+    with read_rows():
+        return Token(
+            id=row.id,
+            name=row.name,
+            role=Role(row.role),
+            stack=row.stack,
+            environment=row.environment,
+            created_at=datetime.fromisoformat(row.created_at),
+            expires_at=datetime.fromisoformat(row.expires_at)
+            if row.expires_at
+            else None,
+            revoked=row.revoked,
+        )
