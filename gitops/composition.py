@@ -13,6 +13,7 @@ from gitops.model import (
     Change,
     Intent,
     Plan,
+    PlanKind,
     RemoveFile,
     SetConfig,
     SetRevision,
@@ -34,13 +35,16 @@ def compose(plans: Sequence[Plan]) -> tuple[Change, ...]:
 def overtaken(live: Sequence[Intent], plan: Plan) -> tuple[Intent, ...]:
     """Return the live intents of which the plan leaves nothing: all they set, it sets.
 
-    An equal request that is the newest already is not overtaken: it is the same one.
+    An upgrade is planned from the base branch as a whole, so it leaves nothing of an
+    earlier one. An equal request that is the newest already is not overtaken: it is
+    the same one.
     """
     wanted = {_place(change) for change in plan.changes}
     covered = tuple(
         intent
         for intent in live
         if {_place(change) for change in intent.plan.changes} <= wanted
+        or plan.kind is intent.plan.kind is PlanKind.UPGRADE
     )
     newest = live[-1] if live else None
     if newest is not None and newest.plan.changes == plan.changes:

@@ -195,10 +195,11 @@ def _change_to_json(change: Change) -> dict[str, Json]:
             return {"unset_config": _target_to_json(target), "key": key}
         case WriteFile(path=path, content=content, mode=mode, replaces=replaces):
             encoded = base64.b64encode(content).decode()
-            written = {"write_file": path, "content": encoded, "mode": mode.value}
-            return written | ({"replaces": replaces} if replaces else {})
-        case RemoveFile(path=path):
-            return {"remove_file": path}
+            wanted = {"write_file": path, "content": encoded, "mode": mode.value}
+            return {**wanted, **({"replaces": replaces} if replaces else {})}
+        case RemoveFile(path=path, replaces=replaces):
+            gone = {"remove_file": path}
+            return {**gone, **({"replaces": replaces} if replaces else {})}
 
 
 def plan_from_json(data: Mapping[str, Json]) -> Plan:
@@ -286,14 +287,14 @@ def _change_from_json(data: Mapping[str, str]) -> Change:
         return UnsetConfig(
             target=_target_from_json(data["unset_config"]), key=data["key"]
         )
+    replaces = BlobId(data["replaces"]) if data.get("replaces") else None
     if "write_file" in data:
-        replaces = data.get("replaces")
         return WriteFile(
             path=data["write_file"],
             content=base64.b64decode(data["content"], validate=True),
             mode=Mode(data["mode"]),
-            replaces=BlobId(replaces) if replaces else None,
+            replaces=replaces,
         )
     if "remove_file" in data:
-        return RemoveFile(path=data["remove_file"])
+        return RemoveFile(path=data["remove_file"], replaces=replaces)
     raise KeyError("change")

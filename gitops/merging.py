@@ -1,8 +1,8 @@
 """PLAN: which merging gates of a pull request are closed, and why.
 
 Pure. A gate guards opening or merging; this page knows the merging ones: the pause
-switch, holds, approvals of the current head by other people, and a change that says
-itself that it is broken.
+switch, holds, approvals of the current head by other people, conflict markers at the
+head, and a change that says itself that it is broken.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gitops.composition import says_broken
 from gitops.model import (
     EnvironmentName,
+    Finding,
     Fleet,
     GroupScope,
     Hold,
@@ -20,12 +20,15 @@ from gitops.model import (
     PlanKind,
     PullRequest,
     Scope,
+    Severity,
     StackName,
     TargetScope,
 )
+from gitops.upgrade import CONFLICT
 
 # A rollback is how people get out of trouble: a hold does not stop it.
 _EXEMPT_FROM_HOLDS: Final = frozenset({PlanKind.ROLLBACK})
+_NAMED: Final = 3
 
 
 def closed_merge_gates(
@@ -35,6 +38,7 @@ def closed_merge_gates(
     *,
     holds: Sequence[Hold],
     paused: bool,
+    conflicts: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the reasons why a pull request may not be merged now; empty: it may.
 
@@ -44,12 +48,16 @@ def closed_merge_gates(
         pull_request: with its approvals.
         holds: of the repository.
         paused: whether the pause switch is on.
+        conflicts: files that hold conflict markers at the head, as it is now.
     """
     reasons: list[str] = []
     if paused:
         reasons.append("the repository is paused; `directus-gitops resume` ends it")
-    if says_broken([intent.plan for intent in intents]):
-        reasons.append("it has conflicts that a person must resolve first")
+    if conflicts:
+        named = ", ".join(conflicts[:_NAMED]) + (", ..." if conflicts[_NAMED:] else "")
+        reasons.append(f"it has conflicts that a person must resolve first: {named}")
+    if any(_is_lasting(f) for intent in intents for f in intent.plan.findings):
+        reasons.append("it says itself that it is broken: see its findings")
     reasons += (_told(hold) for hold in holds if _stops(hold, intents))
     given = {a.by for a in pull_request.approvals if a.head == pull_request.head}
     given.discard(pull_request.author)
@@ -61,6 +69,11 @@ def closed_merge_gates(
     if any(_go_for(fleet, intent) for intent in intents):
         reasons.append("its promotion rule asks for a releaser's go")
     return tuple(reasons)
+
+
+def _is_lasting(finding: Finding) -> bool:
+    """Whether a planned error holds whatever is pushed; a conflict can be resolved."""
+    return finding.severity is Severity.ERROR and finding.rule != CONFLICT
 
 
 def _stops(hold: Hold, intents: Sequence[Intent]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol, TypeAlias, runtime_checkable
+from typing import Final, NewType, Protocol, TypeAlias, runtime_checkable
 
 from gitops.errors import TreeError
 
@@ -281,6 +281,10 @@ class UnsetConfig:
     key: str
 
 
+NO_FILE: Final = BlobId("0" * 40)
+"""What is replaced where there is no file yet; git's own name for nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFile:
     """Change wanted: the file has exactly these bytes (generator, upgrade, secrets).
@@ -289,8 +293,9 @@ class WriteFile:
         path: the file.
         content: its bytes.
         mode: its mode.
-        replaces: the only other content that may give way to it; None for any. It
-            keeps a change that was made from a file from undoing what came after.
+        replaces: the only other content that may give way to it; None for any,
+            NO_FILE where there must be none. It keeps a change that was made from a
+            file from undoing what came after.
     """
 
     path: str
@@ -301,9 +306,15 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveFile:
-    """Change wanted: there is no such file."""
+    """Change wanted: there is no such file.
+
+    Attributes:
+        path: the file.
+        replaces: the only content that may go; None for any.
+    """
 
     path: str
+    replaces: BlobId | None = None
 
 
 Change: TypeAlias = SetRevision | SetConfig | UnsetConfig | WriteFile | RemoveFile

@@ -11,6 +11,7 @@ from gitops import layout
 from gitops.edit.images import set_image_tag
 from gitops.errors import PlanError, TreeError
 from gitops.model import (
+    NO_FILE,
     BlobId,
     Change,
     Difference,
@@ -98,6 +99,7 @@ class _Draft:
             case WriteFile():
                 self._write_file(change)
             case RemoveFile(path=path):
+                _check_replaced(self.tree.entries.get(path), change, NO_FILE)
                 if path in self.now:
                     self.now.read(path)  # a symlink or submodule is not ours to remove
                     self._note(path)
@@ -215,14 +217,16 @@ class _Draft:
             )
 
 
-def _check_replaced(standing: Entry | None, change: WriteFile, blob: BlobId) -> None:
+def _check_replaced(
+    standing: Entry | None, change: WriteFile | RemoveFile, wanted: BlobId
+) -> None:
     """Refuse to write over content that the change was not made from.
 
     Raises:
         PlanError: the file has become something else since.
     """
-    found = standing.blob if standing else None
-    if change.replaces is not None and found not in (change.replaces, blob):
+    found = standing.blob if standing else NO_FILE
+    if change.replaces is not None and found not in (change.replaces, wanted):
         raise PlanError(
             f"{change.path}: has changed since this change was made from it",
             hint="close the pull request that holds it, and ask for it again",

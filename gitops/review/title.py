@@ -30,6 +30,7 @@ from gitops.model import (
 from gitops.review.text import cut, title_part
 
 _KEYS_NAMED: Final = 6
+_STAGED_STEP: Final = "upgrade-staged"
 
 
 def title_of(
@@ -105,13 +106,20 @@ def _whole(plan: Plan) -> str:
             return "add environment"
         case PlanKind.UPGRADE:
             release = _release(plan)
-            return f"upgrade to directus-gitops {release}" if release else "upgrade"
+            whole = f"upgrade to directus-gitops {release}" if release else "upgrade"
+            return _staged(plan) or whole
         case PlanKind.SECRETS:
             return "seal secrets"
         case PlanKind.BUMP | PlanKind.PROMOTE | PlanKind.SET | PlanKind.ROLLBACK:
             return ""
         case _:
             assert_never(plan.kind)
+
+
+def _staged(plan: Plan) -> str:
+    """Return which step of a staged upgrade it is, in its own words; else nothing."""
+    told = (f.message for f in plan.findings if f.rule == _STAGED_STEP)
+    return title_part(next(told, ""))
 
 
 def _release(plan: Plan) -> str:

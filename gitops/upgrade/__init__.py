@@ -22,7 +22,14 @@ from gitops.upgrade.moving import (
     reads_of,
 )
 from gitops.upgrade.releases import check_not_older
-from gitops.upgrade.results import changes_of, findings_of, ids_of, pristine_texts
+from gitops.upgrade.results import (
+    FileChange,
+    changes_of,
+    findings_of,
+    ids_of,
+    pristine_texts,
+    wanted,
+)
 from gitops.upgrade.settling import Combined, Merge, Names, Settled, settled
 from gitops.upgrade.sides import File, Sides, ancestors_wanted, compared
 from gitops.upgrade.stage import (
@@ -39,6 +46,7 @@ __all__ = [
     "CONFLICT",
     "Combined",
     "File",
+    "FileChange",
     "Merge",
     "Names",
     "Reads",
@@ -63,5 +71,6 @@ __all__ = [
     "reads_of",
     "settled",
     "unresolved",
+    "wanted",
     "write_stage",
 ]

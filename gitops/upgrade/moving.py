@@ -1,25 +1,29 @@
 """From one base to another: which environments are where, and how they move. Pure.
 
 Promise: of a kustomization file exactly the references change that lead into the one
-base, in the spelling they had; that is proved by the splice. Every other byte stays.
+base, in the spelling they had, which is proved. Every other byte stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from gitops.errors import PlanError, TreeError
+from gitops.errors import PlanError
 from gitops.layout import KUSTOMIZATION_FILES, joined, overlay_path
 from gitops.model import EnvironmentName, Fleet, Target, Tree
 from gitops.overlay import list_targets
 from gitops.reach import Memory, prefetch, reached
 from gitops.yamltext import (
+    Alias,
     Mapping as YamlMapping,
+    Path,
     Replace,
     Scalar,
     Sequence as YamlSequence,
     Source,
+    prove,
     resolved,
     splice,
 )
@@ -130,32 +134,72 @@ def _files(reads: Reads, environments: tuple[EnvironmentName, ...]) -> frozenset
 def _led_elsewhere(tree: Tree, path: str, *, old: str, new: str) -> bytes | None:
     """Return the new text of a kustomization file; None where nothing leads there."""
     source = Source.read(tree.read(path), path)
-    edits = tuple(_edits(source, path.rpartition("/")[0], old, new))
-    return splice(source, edits) if edits else None
+    found = tuple(_references(source, path.rpartition("/")[0], old, new))
+    if not found:
+        return None
+    edits = tuple(Replace(path=r.path, value=r.value) for r in found)
+    text, at = b"", 0
+    for reference in sorted(found, key=lambda r: r.leaf.start):
+        start, end = reference.leaf.start, reference.leaf.end
+        written, before = source.text[start:end], reference.leaf.value.encode()
+        if reference.is_alias or before not in written:
+            return splice(source, edits)  # it refuses an alias, and undoes escapes
+        text += source.text[at:start]
+        text += written.replace(before, reference.value.encode(), 1)
+        at = end
+    after = text + source.text[at:]
+    prove(source, Source.read(after, path), edits)
+    return after
 
 
-def _edits(source: Source, folder: str, old: str, new: str) -> Iterator[Replace]:
-    root = resolved(source.root)
-    for field in _LEADING if isinstance(root, YamlMapping) else ():
-        found = root.get(field) if isinstance(root, YamlMapping) else None
-        items = None if found is None else resolved(found)
-        for index, item in enumerate(
-            items.items if isinstance(items, YamlSequence) else ()
-        ):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reference:
+    """A reference into a base.
+
+    Attributes:
+        path: in the file.
+        leaf: where it is written.
+        is_alias: it is written elsewhere, and may be used by others.
+        value: as it must become.
+    """
+
+    path: Path
+    leaf: Scalar
+    is_alias: bool
+    value: str
+
+
+def _references(
+    source: Source, folder: str, old: str, new: str
+) -> Iterator[_Reference]:
+    """Find the references that lead into a base."""
+    for field, found in _lists(source):
+        for index, item in enumerate(found.items):
             leaf = resolved(item)
-            if isinstance(leaf, Scalar):
-                value = _redirected(folder, leaf.value, old, new)
-                if value is not None:
-                    yield Replace(path=(field, index), value=value)
+            if not isinstance(leaf, Scalar):
+                continue  # no build gets here: kustomize takes texts only
+            value = _redirected(folder, leaf.value, old, new)
+            if value is not None:
+                yield _Reference(
+                    path=(field, index),
+                    leaf=leaf,
+                    is_alias=isinstance(item, Alias),
+                    value=value,
+                )
+
+
+def _lists(source: Source) -> Iterator[tuple[str, YamlSequence]]:
+    root = resolved(source.root)
+    for key, value in root.items if isinstance(root, YamlMapping) else ():
+        found = resolved(value)
+        if key.value in _LEADING and isinstance(found, YamlSequence):
+            yield key.value, found
 
 
 def _redirected(folder: str, value: str, old: str, new: str) -> str | None:
     """Put another base into a reference; None when it leads elsewhere."""
     parts = value.split("/")
-    try:
-        ways = [joined(folder, "/".join(parts[: n + 1])) for n in range(len(parts))]
-    except TreeError:
-        return None
+    ways = [joined(folder, "/".join(parts[: n + 1])) for n in range(len(parts))]
     if ways[-1] != old and not _is_below(ways[-1], old):
         return None
     # The last place where the way comes to the base itself is the one that names it.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from gitops.model import (
+    NO_FILE,
     BlobId,
-    Change,
+    Entry,
     Finding,
     Mode,
     RemoveFile,
@@ -15,20 +17,42 @@ from gitops.model import (
     blob_id,
 )
 from gitops.upgrade.settling import Settled
+from gitops.upgrade.sides import File
+
+FileChange: TypeAlias = WriteFile | RemoveFile
 
 
-def changes_of(tree: Tree, results: Iterable[Settled]) -> tuple[Change, ...]:
-    """Return what must change in a tree, in the order of the paths."""
-    found: list[Change] = []
+def changes_of(tree: Tree, results: Iterable[Settled]) -> tuple[FileChange, ...]:
+    """Return what must change in a tree, each change bound to what stands there now."""
+    files: dict[str, File | None] = {}
     for result in results:
-        path, entry = result.sides.path, tree.entries.get(result.sides.path)
-        if result.content is None:
+        ours, content = result.sides.ours, result.content
+        mode = Mode.FILE if ours is None else ours.mode
+        files[result.sides.path] = (
+            None if content is None else File(content=content, mode=mode)
+        )
+    return wanted(tree, files)
+
+
+def wanted(tree: Tree, files: Mapping[str, File | None]) -> tuple[FileChange, ...]:
+    """Want these files, and None where there must be none; in their order.
+
+    What is so already is left out. A change gives way to whatever came to its file
+    after the tree that it was planned from.
+    """
+    found: list[FileChange] = []
+    for path, file in files.items():
+        entry = tree.entries.get(path)
+        standing = NO_FILE if entry is None else entry.blob
+        if file is None:
             if entry is not None:
-                found.append(RemoveFile(path=path))
-        elif entry is None or entry.blob != blob_id(result.content):
-            ours = result.sides.ours
-            mode = ours.mode if ours is not None else Mode.FILE
-            found.append(WriteFile(path=path, content=result.content, mode=mode))
+                found.append(RemoveFile(path=path, replaces=standing))
+        elif entry != Entry(file.mode, blob_id(file.content)):
+            found.append(
+                WriteFile(
+                    path=path, content=file.content, mode=file.mode, replaces=standing
+                )
+            )
     return tuple(found)
 
 

@@ -30,7 +30,8 @@ class Comparison:
     """Two trees, rendered where they differ.
 
     Attributes:
-        before: the overlays that a differing file reaches, as they were.
+        before: the overlays that a differing file reaches, as they were; without those
+            that no longer build, of which there is no difference to show.
         after: the same overlays, and new ones, as they are.
         findings: what the rules say of the second tree's overlays.
         new: those of them that the first tree does not have.
@@ -118,17 +119,20 @@ def compare(
     old_fleet = fleet_of(before)
     new_fleet = fleet_of(after) if FLEET_FILE in paths else old_fleet
     rendered_before, _ = _render(place, before, old_fleet, paths)
-    rendered_after, unbuilt = _render(place, after, new_fleet, paths)
+    rendered_after, unbuilt = _render(
+        place, after, new_fleet, paths, built=rendered_before.keys()
+    )
     place.progress("check", 0, 1)
     known = {_key(f) for f in _findings(place, before, old_fleet, rendered_before)}
     found = _findings(place, after, new_fleet, rendered_after)
     place.progress("check", 1, 1)
+    errors = tuple(dict.fromkeys(unbuilt.values()))
     return Comparison(
-        before=rendered_before,
+        before={f: m for f, m in rendered_before.items() if f not in unbuilt},
         after=rendered_after,
-        findings=(*(finding_of(error, "does-not-build") for error in unbuilt), *found),
+        findings=(*(finding_of(error, "does-not-build") for error in errors), *found),
         new=tuple(f for f in found if _key(f) not in known),
-        unbuilt=unbuilt,
+        unbuilt=errors,
     )
 
 
@@ -141,32 +145,38 @@ def differing(before: Tree, after: Tree) -> frozenset[str]:
 
 
 def _render(
-    place: Workplace, tree: Tree, fleet: Fleet, edited: Collection[str]
-) -> tuple[dict[str, Manifests], tuple[GitopsError, ...]]:
+    place: Workplace,
+    tree: Tree,
+    fleet: Fleet,
+    edited: Collection[str],
+    *,
+    built: Collection[str] = (),
+) -> tuple[dict[str, Manifests], dict[str, GitopsError]]:
     """Render the overlays that reach an edited path; failures are returned.
 
-    A broken overlay that no edit lies in neither blocks the change nor hides it.
+    A broken overlay that no edit lies in neither blocks the change nor hides it,
+    unless it was built before: then it is the change that breaks it.
     """
     memory = Memory()
     folders = overlay_folders(tree, fleet.overlay_pattern)
     prefetch(tree, folders)
     chosen: list[str] = []
-    failed: list[GitopsError] = []
+    failed: dict[str, GitopsError] = {}
     for folder in folders:
         try:
             if not set(reached(tree, folder, memory=memory)).isdisjoint(edited):
                 chosen.append(folder)
         except RenderError as error:
-            if any(path.startswith(f"{folder}/") for path in edited):
-                failed.append(error)
-    built = place.renderer.attempt(
+            if folder in built or any(p.startswith(f"{folder}/") for p in edited):
+                failed[folder] = error
+    results = place.renderer.attempt(
         tree,
         chosen,
         progress=lambda done, total: place.progress("render", done, total),
     )
-    failed += [b for b in built.values() if isinstance(b, RenderError)]
-    rendered = {f: b for f, b in built.items() if not isinstance(b, RenderError)}
-    return rendered, tuple(failed)
+    failed |= {f: r for f, r in results.items() if isinstance(r, RenderError)}
+    rendered = {f: r for f, r in results.items() if not isinstance(r, RenderError)}
+    return rendered, failed
 
 
 def _key(finding: Finding) -> tuple[str, str, str]:

@@ -17,7 +17,9 @@ from gitops.model import (
     PullRequestState,
     Unchanged,
 )
-from gitops.workflow.place import Workplace, look
+from gitops.upgrade import unresolved
+from gitops.workflow.examine import differing
+from gitops.workflow.place import Workplace, World, look
 from gitops.workflow.settle import regenerate, settle
 
 
@@ -72,7 +74,12 @@ def merge(
     intents = _intents_of(place, shown)
     world = look(place)
     reasons = closed_merge_gates(
-        world.fleet, intents, shown, holds=holds, paused=paused
+        world.fleet,
+        intents,
+        shown,
+        holds=holds,
+        paused=paused,
+        conflicts=_conflicts(place, world, shown),
     )
     if reasons and not override:
         return Held(reasons=reasons)
@@ -121,6 +128,17 @@ def adopt(place: Workplace, number: int, *, now: datetime) -> Proposed | Unchang
     if tip is not None:
         place.log.record_push(place.name, shown.branch, tip)
     return regenerate(place, world, shown.branch, now=now)
+
+
+def _conflicts(place: Workplace, world: World, shown: PullRequest) -> tuple[str, ...]:
+    """Name the files with conflict markers that a merge would bring in.
+
+    The head counts, not what was planned: a person may have resolved them there.
+    """
+    if shown.state is not PullRequestState.OPEN:
+        return ()
+    head = place.mirror.read_tree(shown.head)
+    return unresolved(head, differing(world.tree, head))
 
 
 def _intents_of(place: Workplace, shown: PullRequest) -> tuple[Intent, ...]:

@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from gitops.layout import AGENTS_FOLDER, BASE_FOLDER, PRISTINE_FOLDER
 from gitops.model import (
     BlobId,
-    Change,
     FileEdit,
     Finding,
     Mode,
-    RemoveFile,
     Tree,
     WriteFile,
-    blob_id,
 )
 from gitops.overlay import list_targets
 from gitops.scaffold import Generated, agent_files
 from gitops.upgrade import (
     Combined,
+    File,
+    FileChange,
     Names,
     Settled,
     Sides,
@@ -35,6 +34,7 @@ from gitops.upgrade import (
     ids_of,
     ids_of_files,
     settled,
+    wanted,
 )
 from gitops.workflow.place import Workplace, World
 
@@ -43,7 +43,7 @@ from gitops.workflow.place import Workplace, World
 class Step:
     """What one call of `upgrade` does; nothing, when there are no changes."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FileChange, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -129,7 +129,7 @@ class Job:
 
     def kept_texts(
         self, recorded: Iterable[BlobId], pristine: Mapping[BlobId, bytes]
-    ) -> tuple[Change, ...]:
+    ) -> tuple[FileChange, ...]:
         """Keep the texts that later upgrades start from, and no others.
 
         A text that people have edited stands nowhere as the release wrote it; without
@@ -140,13 +140,13 @@ class Job:
             pristine: those of them that would be nowhere, with their bytes.
         """
         needed = set(recorded)
-        unneeded = [
-            RemoveFile(path=path)
+        gone: dict[str, File | None] = {
+            path: None
             for path in self.tree.paths_under(PRISTINE_FOLDER)
             if path.rpartition("/")[2] not in needed
-        ]
+        }
         new = {f"{PRISTINE_FOLDER}/{blob}": text for blob, text in pristine.items()}
-        return (*unneeded, *written(self.tree, new))
+        return (*wanted(self.tree, gone), *written(self.tree, new))
 
     @property
     def _names(self) -> Names:
@@ -180,35 +180,35 @@ def _top(name: str) -> str:
 # --- changes ---
 
 
-def written(tree: Tree, files: Mapping[str, bytes]) -> tuple[WriteFile, ...]:
-    """Write whole files where they are not so already, under the mode they have."""
-    found = []
-    for path, content in files.items():
-        entry = tree.entries.get(path)
-        if entry is None or entry.blob != blob_id(content):
-            mode = Mode.FILE if entry is None else entry.mode
-            found.append(WriteFile(path=path, content=content, mode=mode))
-    return tuple(found)
-
-
-def in_order(*changes: Change) -> tuple[Change, ...]:
-    """Sort changes of files by path: the same upgrade is the same plan."""
-    return tuple(sorted(changes, key=_path))
-
-
-def after(tree: Tree, changes: Iterable[Change]) -> Tree:
-    """Return a tree as it is after changes of whole files."""
-    return tree.with_edits(
-        [
-            FileEdit(path=change.path, before=None, after=change.content)
-            if isinstance(change, WriteFile)
-            else FileEdit(path=_path(change), before=None, after=None)
-            for change in changes
-        ]
+def written(tree: Tree, files: Mapping[str, bytes]) -> tuple[FileChange, ...]:
+    """Want whole files with these bytes, under the mode that they have."""
+    entries = tree.entries
+    return wanted(
+        tree,
+        {
+            path: File(
+                content=content,
+                mode=entries[path].mode if path in entries else Mode.FILE,
+            )
+            for path, content in files.items()
+        },
     )
 
 
-def _path(change: Change) -> str:
-    if not isinstance(change, (WriteFile, RemoveFile)):
-        raise TypeError(change)
-    return change.path
+def in_order(*changes: FileChange) -> tuple[FileChange, ...]:
+    """Sort changes of files by path: the same upgrade is the same plan."""
+    return tuple(sorted(changes, key=lambda change: change.path))
+
+
+def after(tree: Tree, changes: Iterable[FileChange]) -> Tree:
+    """Return a tree as it is after changes of whole files."""
+    return tree.with_edits(
+        [
+            FileEdit(
+                path=change.path,
+                before=None,
+                after=change.content if isinstance(change, WriteFile) else None,
+            )
+            for change in changes
+        ]
+    )

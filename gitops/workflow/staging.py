@@ -17,17 +17,14 @@ from gitops.errors import PlanError
 from gitops.layout import BASE_FOLDER, GENERATED_FILE, STAGED_FILE, staged_base
 from gitops.model import (
     BlobId,
-    Change,
-    Entry,
     EnvironmentName,
     Finding,
-    RemoveFile,
     Severity,
-    WriteFile,
-    blob_id,
 )
 from gitops.scaffold import write_generated
 from gitops.upgrade import (
+    File,
+    FileChange,
     Names,
     Reads,
     Settled,
@@ -45,6 +42,7 @@ from gitops.upgrade import (
     moved,
     pristine_texts,
     reads_of,
+    wanted,
     write_stage,
 )
 from gitops.workflow.regeneration import Job, Step, after, in_order, written
@@ -113,7 +111,7 @@ def go_on(job: Job, stage: Stage) -> Step:
 
 
 def _first_move(
-    job: Job, folder: str, made: tuple[Change, ...], base: tuple[Settled, ...]
+    job: Job, folder: str, made: tuple[FileChange, ...], base: tuple[Settled, ...]
 ) -> Step:
     """Move the first environment to a base that is being made."""
     reads = reads_of(job.tree, job.world.fleet)
@@ -124,7 +122,7 @@ def _first_move(
 
 
 def _move(
-    job: Job, reads: Reads, folder: str, *, made: tuple[Change, ...] | None
+    job: Job, reads: Reads, folder: str, *, made: tuple[FileChange, ...] | None
 ) -> Step:
     """Move the first environment that still reads base/.
 
@@ -164,7 +162,7 @@ def _carried(job: Job, stage: Stage, base: Mapping[str, BlobId]) -> Step:
         theirs={name: file.content for name, file in now.items()},
     )
     names = Names(
-        ours=stage.folder, old=f"{BASE_FOLDER} before", theirs=f"{BASE_FOLDER}/"
+        ours=f"{stage.folder}/", old=f"{BASE_FOLDER}/ before", theirs=f"{BASE_FOLDER}/"
     )
     results = job.settle(sides, names)
     record = {STAGED_FILE: write_stage(replace(stage, base=base))}
@@ -184,12 +182,15 @@ def _finished(job: Job, stage: Stage, reads: Reads) -> Step:
     new = files_below(job.tree, stage.folder)
     environments = environments_on(reads, stage.folder)
     texts = moved(job.tree, reads, environments, old=stage.folder, new=BASE_FOLDER)
-    based = {f"{BASE_FOLDER}/{name}": file for name, file in new.items()}
     gone = [
         STAGED_FILE,
         *job.tree.paths_under(stage.folder),
-        *(p for p in job.tree.paths_under(BASE_FOLDER) if p not in based),
+        *job.tree.paths_under(BASE_FOLDER),
     ]
+    based: dict[str, File | None] = {
+        **dict.fromkeys(gone),
+        **{f"{BASE_FOLDER}/{name}": file for name, file in new.items()},
+    }
     others = {
         path: blob
         for path, blob in job.record.files.items()
@@ -199,12 +200,7 @@ def _finished(job: Job, stage: Stage, reads: Reads) -> Step:
     record = replace(job.record, release=stage.release, files=files)
     return Step(
         changes=in_order(
-            *(RemoveFile(path=path) for path in gone),
-            *(
-                WriteFile(path=path, content=file.content, mode=file.mode)
-                for path, file in based.items()
-                if job.tree.entries.get(path) != Entry(file.mode, blob_id(file.content))
-            ),
+            *wanted(job.tree, based),
             *written(job.tree, texts),
             *written(job.tree, {GENERATED_FILE: write_generated(record)}),
             *job.kept_texts(files.values(), {}),

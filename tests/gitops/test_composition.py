@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gitops.composition import compose, overtaken, says_broken
@@ -95,6 +96,14 @@ def test_the_same_request_again_is_not_overtaken_while_it_is_the_newest() -> Non
 def test_going_back_to_an_older_request_renews_it() -> None:
     a, b = intent(1, tag("1"), key("A", "1")), intent(2, key("A", "2"))
     assert overtaken([a, b], plan(tag("1"), key("A", "1"))) == (a, b)
+
+
+def test_an_upgrade_leaves_nothing_of_an_earlier_one() -> None:
+    first = intent(1, WriteFile(path="base/a", content=b""))
+    earlier = replace(first, plan=replace(first.plan, kind=PlanKind.UPGRADE))
+    later = plan(WriteFile(path="base/b", content=b""))
+    assert overtaken([earlier], later) == ()
+    assert overtaken([earlier], replace(later, kind=PlanKind.UPGRADE)) == (earlier,)
 
 
 def test_a_plan_with_an_error_says_that_it_is_broken() -> None:

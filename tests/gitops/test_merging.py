@@ -96,8 +96,11 @@ def closed(
     fleet: Fleet = FLEET,
     holds: tuple[Hold, ...] = (),
     paused: bool = False,
+    conflicts: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    return closed_merge_gates(fleet, intents, request, holds=holds, paused=paused)
+    return closed_merge_gates(
+        fleet, intents, request, holds=holds, paused=paused, conflicts=conflicts
+    )
 
 
 def with_rule(approvals: int = 0, go: int = 0) -> Fleet:
@@ -128,8 +131,20 @@ def test_the_pause_switch_stops_every_merge() -> None:
 
 
 def test_a_change_that_says_it_is_broken_cannot_be_merged() -> None:
-    conflict = Finding(rule="r", severity=Severity.ERROR, path="p", message="m")
-    assert "conflicts" in closed(intent(findings=(conflict,)))[0]
+    broken = Finding(rule="r", severity=Severity.ERROR, path="p", message="m")
+    assert "broken" in closed(intent(findings=(broken,)))[0]
+
+
+def test_a_planned_conflict_counts_only_as_long_as_the_head_has_it() -> None:
+    conflict = Finding(
+        rule="upgrade-conflict", severity=Severity.ERROR, path="p", message="m"
+    )
+    planned = intent(PlanKind.UPGRADE, BaseScope(), findings=(conflict,))
+    assert closed(planned) == ()
+    (reason,) = closed(planned, conflicts=("base/a", "base/b", "base/c", "base/d"))
+    assert "conflicts" in reason
+    assert reason.endswith("base/a, base/b, base/c, ...")
+    assert closed(conflicts=("notes.txt",))
 
 
 @pytest.mark.parametrize(
