@@ -50,12 +50,15 @@ class User:
         """Stand elsewhere."""
         return User(here=folder, data=self.data, kustomize=self.kustomize)
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Answer:
+    def run(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> Answer:
         """Run a command; never raises for its exit code."""
         done = subprocess.run(
             [str(PROGRAM), *arguments],
             cwd=self.here,
             env=self.environment(env),
+            input=stdin,
             check=False,
             capture_output=True,
             text=True,
@@ -63,22 +66,28 @@ class User:
         )
         return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def inside(self, *arguments: str, env: Mapping[str, str] | None = None) -> Answer:
+    def inside(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> Answer:
         """Run a command in this process: the same, without the second it starts."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
         ours, theirs = dict(os.environ), self.environment(env)
+        typed = sys.stdin
         stood = Path.cwd()
         try:
             os.environ.clear()
             os.environ.update(theirs)
             os.chdir(self.here)
+            sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
             with redirect_stdout(out), redirect_stderr(err):
                 code = cli.run(arguments)
         finally:
             os.environ.clear()
             os.environ.update(ours)
             os.chdir(stood)
-        return Answer(code=code, out=out.getvalue(), err=err.getvalue())
+            sys.stdin = typed
+        out.seek(0)
+        return Answer(code=code, out=out.read(), err=err.getvalue())
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the whole environment of this person's commands."""
@@ -94,15 +103,19 @@ class User:
             **(more or {}),
         }
 
-    def ask(self, *arguments: str) -> Any:  # parsed JSON
+    def ask(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> Any:  # parsed JSON
         """Run a command with --json that must succeed; return its document."""
-        answer = self.run(*arguments, "--json")
+        answer = self.run(*arguments, "--json", env=env, stdin=stdin)
         assert answer.code == 0, f"{arguments}: {answer.code}\n{answer.out}{answer.err}"
         return answer.json
 
-    def refused(self, *arguments: str) -> dict[str, str]:
+    def refused(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> dict[str, str]:
         """Run a command with --json that must fail as a known error; return that."""
-        answer = self.run(*arguments, "--json")
+        answer = self.run(*arguments, "--json", env=env, stdin=stdin)
         assert answer.code == 1, f"{arguments}: {answer.code}\n{answer.out}{answer.err}"
         error: dict[str, str] = answer.json["error"]
         assert error["message"]
