@@ -85,6 +85,7 @@ def use_git(search_path: str) -> GitProgram:
 _SETTINGS: Final = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
+    "core.alternateRefsCommand=true",  # the program that does nothing
     "core.attributesFile=/dev/null",
     "core.excludesFile=/dev/null",
     "core.useReplaceRefs=false",
@@ -106,6 +107,9 @@ _SETTINGS: Final = (
     "commit.gpgSign=false",
     "push.gpgSign=false",
     "log.showSignature=false",
+    "gpg.program=false",
+    "gpg.ssh.program=false",
+    "gpg.x509.program=false",
     "i18n.logOutputEncoding=UTF-8",
     "color.ui=false",
     "merge.directoryRenames=false",

@@ -21,7 +21,20 @@ from gitops.model import BranchName, CommitId
 
 _REFSPEC: Final = "+refs/heads/*:refs/remotes/origin/*"
 _FILTER_KEYS: Final = ("clean", "smudge", "process")
-_MERGE: Final = ("--ff-only", "--quiet", "--no-stat", "--no-autostash", "--no-verify")
+_FETCH: Final = (
+    "--upload-pack=git-upload-pack",  # remote.<address>.uploadpack names any program
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+)
+_MERGE: Final = (
+    "--ff-only",
+    "--quiet",
+    "--no-stat",
+    "--no-autostash",
+    "--no-verify",
+    "--no-verify-signatures",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,10 +257,9 @@ class WorkTree:
         except InputError:
             return LeftAlone("the address of its origin is none that we use")
         ref = f"refs/remotes/origin/{branch}"
-        words = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
         refspec = f"+refs/heads/{branch}:{ref}"
         answer = self._ask_remote(
-            remote, *words, "--end-of-options", remote.url, refspec
+            remote, *_FETCH, "--end-of-options", remote.url, refspec
         )
         if answer.code != 0:
             return LeftAlone(f"its origin could not be fetched: {answer.words}")

@@ -435,6 +435,65 @@ def test_hooks_and_filters_do_not_run_on_the_way_forward(
     assert not sentinel.exists()
 
 
+def sign(remote: Path) -> None:
+    """Give the tip of main a signature: none that holds, but one to be looked at."""
+    head, _, message = git(remote, "cat-file", "commit", "main").partition("\n\n")
+    frame = "-----{} PGP SIGNATURE-----"
+    signature = f"gpgsig {frame.format('BEGIN')}\n \n AAAA\n {frame.format('END')}\n"
+    signed = f"{head}\n{signature}\n{message}\n".encode()
+    commit = git(remote, "hash-object", "-t", "commit", "-w", "--stdin", stdin=signed)
+    git(remote, "update-ref", "refs/heads/main", commit)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"remote.ORIGIN.uploadpack": "PROGRAM"},
+        {"core.alternateRefsCommand": "PROGRAM"},
+        {"merge.verifySignatures": "true", "gpg.program": "PROGRAM"},
+        {"branch.main.mergeOptions": "--verify-signatures", "gpg.program": "PROGRAM"},
+        {"url.ext::PROGRAM .insteadOf": "ORIGIN"},
+        {"include.path": "INCLUDED"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_moving_forward_runs_no_program_that_the_configuration_names(
+    checkout: Path, remote: Path, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    sentinel, program = tmp_path / "sentinel", tmp_path / "program"
+    program.write_text(f'#!/bin/sh\ntouch {sentinel}\nexec git-upload-pack "$@"\n')
+    program.chmod(0o755)
+    origin = f"file://{remote}"
+    included = tmp_path / "included"
+    included.write_text(f'[remote "{origin}"]\n\tuploadpack = {program}\n')
+    for key, value in settings.items():
+        words = [key, value]
+        for name, real in (
+            ("ORIGIN", origin),
+            ("PROGRAM", program),
+            ("INCLUDED", included),
+        ):
+            words = [word.replace(name, str(real)) for word in words]
+        git(checkout, "config", *words)
+    git(tmp_path, "init", "-q", "--bare", "other.git")
+    alternates = checkout / ".git/objects/info/alternates"
+    alternates.parent.mkdir(exist_ok=True)
+    alternates.write_text(f"{tmp_path}/other.git/objects\n")
+    person_pushes(remote, {"a.txt": "new\n"})
+    sign(remote)
+    WorkTree(checkout).fast_forward(MAIN)
+    assert not sentinel.exists()
+
+
+def test_a_signed_commit_is_moved_forward_to_like_any_other(
+    checkout: Path, remote: Path
+) -> None:
+    git(checkout, "config", "merge.verifySignatures", "true")
+    person_pushes(remote, {"a.txt": "new\n"})
+    sign(remote)
+    assert isinstance(WorkTree(checkout).fast_forward(MAIN), FastForwarded)
+
+
 def test_a_hostile_branch_name_is_refused(checkout: Path) -> None:
     with pytest.raises(InputError):
         WorkTree(checkout).fast_forward(BranchName("--upload-pack=x"))
