@@ -8,6 +8,7 @@ cannot take both is left as it is, with a finding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gitops.catalogue import newest_version
 from gitops.errors import InputError, PlanError
@@ -38,6 +39,7 @@ from gitops.model import (
     Target,
     Tree,
     WriteFile,
+    blob_id,
 )
 from gitops.overlay import list_targets, read_overlay
 from gitops.scaffold.agents import agent_files
@@ -129,10 +131,11 @@ def plan_add_stack(
         )
     files = _overlays(tree, fleet, choices, dict.fromkeys(added, revision))
     wiring, findings = _rewired(tree, fleet, fleet, choices, targets, added)
+    record = _recorded(tree, wiring.generated)
     return Plan(
         kind=PlanKind.ADD_STACK,
         scope=StackScope(stack=name),
-        changes=_written(files | wiring, over=tree),
+        changes=_written(files | wiring.files | record, over=tree),
         provenance=Provenance(
             requested_by=requested_by, source_commit=tree.commit, reason=reason
         ),
@@ -187,10 +190,11 @@ def plan_add_environment(
     }
     files = _overlays(tree, fuller, choices, revisions)
     wiring, findings = _rewired(tree, fleet, fuller, choices, targets, list(revisions))
+    record = _recorded(tree, wiring.generated)
     return Plan(
         kind=PlanKind.ADD_ENVIRONMENT,
         scope=EnvironmentScope(environment=name),
-        changes=_written({FLEET_FILE: text} | files | wiring, over=tree),
+        changes=_written({FLEET_FILE: text} | files | wiring.files | record, over=tree),
         provenance=Provenance(
             requested_by=requested_by,
             source_environment=after,
@@ -278,7 +282,34 @@ def _overlays(
     return files
 
 
+def _recorded(tree: Tree, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Take agents' files into the record, so that an upgrade has their ancestors.
+
+    Overlays are nobody's but their owner's from the first day on; an upgrade does not
+    touch them, so they are not listed.
+    """
+    if not files:
+        return {}
+    record = read_generated(tree)
+    blobs = {path: blob_id(text) for path, text in files.items()}
+    fuller = replace(record, files={**record.files, **blobs})
+    return {GENERATED_FILE: write_generated(fuller)}
+
+
 # --- agents ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wiring:
+    """The agents' files.
+
+    Attributes:
+        files: as they are to be written, with hand edits.
+        generated: those of them without any, which alone can be merged from later.
+    """
+
+    files: dict[str, bytes]
+    generated: dict[str, bytes]
 
 
 def _agent_files(
@@ -304,7 +335,7 @@ def _rewired(
     choices: Choices,
     targets: Sequence[Target],
     added: Sequence[Target],
-) -> tuple[dict[str, bytes], tuple[Finding, ...]]:
+) -> tuple[_Wiring, tuple[Finding, ...]]:
     """Bring the agents' files up to date, with the hand edits that are in them.
 
     An agent whose folder is gone was taken out on purpose, and stays out.
@@ -323,7 +354,8 @@ def _rewired(
             findings.append(_left_alone(path))
         else:
             files[path] = result
-    return files, tuple(findings)
+    generated = {path: text for path, text in files.items() if text == new[path]}
+    return _Wiring(files=files, generated=generated), tuple(findings)
 
 
 def _changed(

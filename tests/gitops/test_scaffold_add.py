@@ -10,7 +10,7 @@ import pytest
 from gitops.edit import edit
 from gitops.errors import GitopsError, InputError, PlanError, UnknownNameError
 from gitops.fleet import read_fleet
-from gitops.layout import environment_name, stack_name
+from gitops.layout import GENERATED_FILE, environment_name, stack_name
 from gitops.model import (
     Environment,
     EnvironmentScope,
@@ -26,6 +26,7 @@ from gitops.scaffold import (
     plan_add_environment,
     plan_add_stack,
     plan_init,
+    read_generated,
     read_options,
 )
 from gitops.scaffold.fleetfile import with_environment
@@ -89,7 +90,8 @@ def test_adding_a_stack_touches_no_overlay_that_is_there() -> None:
     after = applied(tree, fleet, with_stack(tree, fleet))
     touched = changed(tree, after)
     assert not [p for p in touched if p.startswith("overlays/") and "/shop/" not in p]
-    assert not [p for p in touched if not p.startswith(("overlays/", "agents/"))]
+    own = ("overlays/", "agents/", GENERATED_FILE)
+    assert not [p for p in touched if not p.startswith(own)]
 
 
 def test_both_agents_learn_of_a_new_stack() -> None:
@@ -232,7 +234,7 @@ def test_adding_an_environment_inserts_one_line_into_the_fleet_file() -> None:
     touched = {
         p for p in changed(tree, after) if not p.startswith(("overlays/qa/", "agents/"))
     }
-    assert touched == {"gitops.yaml"}
+    assert touched == {"gitops.yaml", GENERATED_FILE}
 
 
 def test_an_environment_that_is_there_or_follows_nobody_known_is_refused() -> None:
@@ -342,6 +344,30 @@ def test_the_address_that_a_person_put_in_stays() -> None:
         project = after.read("agents/argocd/project.yaml")
         assert mine in project
         assert url not in b"".join(after.read(p) for p in after.paths_under("agents"))
+
+
+def test_the_record_learns_of_what_is_written_as_generated_and_of_nothing_else() -> (
+    None
+):
+    tree, fleet = made()
+    path = "agents/argocd/project.yaml"
+    tree = edited(tree, path, b"# What Argo CD may do", b"# What our Argo CD may do")
+    before = read_generated(tree)
+    for plan in (with_stack(tree, fleet), with_qa(tree, fleet)):
+        after = applied(tree, fleet, plan)
+        record = read_generated(after)
+        assert (record.release, record.choices) == (before.release, before.choices)
+        learnt = {p for p in record.files if record.files[p] != before.files.get(p)}
+        written = {p for p in changed(tree, after) if p.startswith("agents/")}
+        assert learnt == written - {path}
+        assert all(record.files[p] == after.entries[p].blob for p in learnt)
+        assert record.files[path] == before.files[path]
+
+
+def test_without_an_agent_the_record_stays_as_it_is() -> None:
+    tree, fleet = made(agent="none")
+    after = applied(tree, fleet, with_stack(tree, fleet))
+    assert after.entries[GENERATED_FILE] == tree.entries[GENERATED_FILE]
 
 
 def test_a_file_edited_where_the_new_lines_belong_is_left_with_a_finding() -> None:
