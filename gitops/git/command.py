@@ -104,6 +104,7 @@ _SETTINGS: Final = (
     "maintenance.auto=false",
     "credential.helper=",
     "http.followRedirects=false",
+    "advice.graftFileDeprecated=false",  # our own GIT_GRAFT_FILE brings it up
     "commit.gpgSign=false",
     "push.gpgSign=false",
     "log.showSignature=false",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -111,6 +112,19 @@ def test_the_real_git_clones(server: Server, tmp_path: Path, protocol: str) -> N
     git(tmp_path, *words)
     assert (tmp_path / "clone/folder/299").read_text() == FILES["folder/299"]
     git(tmp_path / "clone", "fsck", "--strict")
+
+
+@pytest.mark.parametrize("protocol", ["0", "2"])
+def test_who_clones_is_told_nothing_about_our_walls(
+    server: Server, tmp_path: Path, protocol: str
+) -> None:
+    words = ["-c", f"protocol.version={protocol}", "clone", "--progress", server.url]
+    done = subprocess.run(
+        ["git", *words], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert "remote: Counting objects" in done.stderr
+    for word in ("hint", "warning", "grafts"):
+        assert word not in done.stderr
 
 
 def test_the_real_git_fetches_what_is_new(
