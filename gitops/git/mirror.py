@@ -109,6 +109,18 @@ class Mirror(Repository):
         name = f"refs/heads/{layout.branch_name(branch)}"
         return self._remote_refs(name).get(name)
 
+    def check_free(self, branch: BranchName) -> None:
+        """Refuse a branch that cannot be beside another one, as last fetched.
+
+        Raises:
+            GitError: a branch's name is in the way.
+        """
+        for other in self.branches():
+            if f"{other}/".startswith(f"{branch}/") != f"{branch}/".startswith(
+                f"{other}/"
+            ):
+                raise prefix_blocked(branch, other)
+
     def push(
         self, commit: CommitId, branch: BranchName, *, expected: CommitId | None
     ) -> None:

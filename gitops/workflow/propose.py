@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gitops.composition import compose, overtaken, says_broken
+from gitops.errors import GitopsError
 from gitops.intents import IntentDraft, change_key
 from gitops.layout import branch_of
 from gitops.model import (
@@ -20,8 +21,13 @@ from gitops.model import (
 )
 from gitops.workflow.examine import examine
 from gitops.workflow.place import Workplace, World, look
-from gitops.workflow.publish import all_findings, publish, review_of
-from gitops.workflow.settle import resume, settle
+from gitops.workflow.publish import (
+    all_findings,
+    check_branch,
+    publish,
+    review_of,
+)
+from gitops.workflow.settle import give_up, resume, settle
 
 Planner: TypeAlias = Callable[[World], Plan]
 
@@ -39,7 +45,8 @@ def propose(
 
     Raises:
         GitopsError: the change was refused, or a step failed. Before the intent is
-            recorded nothing has happened; after it, the next call goes on.
+            recorded nothing has happened. After it, the next call goes on with what
+            may be tried again; what was refused is over.
     """
     if not dry_run:
         settle(place)
@@ -48,7 +55,8 @@ def propose(
         resume(place, world, now=now)
     plan = planner(world)
     if not plan.changes:
-        return Unchanged(reason=f"{place.base} says so already")
+        told = "; ".join(finding.message for finding in plan.findings)
+        return Unchanged(reason=told or f"{place.base} says so already")
     branch = branch_of(place.prefix, plan.scope)
     live = place.live_on(branch)
     gone = overtaken(live, plan)
@@ -57,6 +65,7 @@ def propose(
     examined = examine(place, world, compose(plans), known_broken=says_broken(plans))
     if not examined.edits:
         return Unchanged(reason=f"{place.base} says so already")
+    check_branch(place, branch)
     draft = IntentDraft(
         key=change_key(place.name, place.base, plan),
         repository=place.name,
@@ -72,7 +81,12 @@ def propose(
             findings=all_findings(intents, examined),
         )
     place.log.record(draft, supersedes=tuple(intent.id for intent in gone))
-    return publish(place, world, place.live_on(branch), examined, now=now)
+    try:
+        return publish(place, world, place.live_on(branch), examined, now=now)
+    except GitopsError as error:
+        if not error.retryable:
+            give_up(place, branch, error)
+        raise
 
 
 def _imagined(draft: IntentDraft) -> Intent:

@@ -66,6 +66,7 @@ def publish(
             reason=f"pull request #{standing.number} says so already",
             pull_request=standing,
         )
+    check_branch(place, branch)
     _advance(place, intents, IntentState.COMMITTED, commit=commit)
     _push(place, branch, commit)
     _advance(place, intents, IntentState.PUSHED)
@@ -159,6 +160,17 @@ def _push(place: Workplace, branch: BranchName, commit: CommitId) -> None:
     check_ours(place, branch, standing)
     place.log.record_push(place.name, branch, commit)
     place.mirror.push(commit, branch, expected=standing)
+
+
+def check_branch(place: Workplace, branch: BranchName) -> None:
+    """Refuse a branch that we could not push to, before anything is recorded.
+
+    Raises:
+        HumanOwnedError: a person has pushed to it.
+        GitError: another branch's name is in the way.
+    """
+    check_ours(place, branch, place.mirror.remote_tip(branch))
+    place.mirror.check_free(branch)
 
 
 def check_ours(place: Workplace, branch: BranchName, tip: CommitId | None) -> None:

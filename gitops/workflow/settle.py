@@ -37,12 +37,17 @@ def settle(place: Workplace) -> None:
             )
             continue
         ended = _FINAL.get(shown.state)
-        if ended is not None:
+        # Numbers begin again where the forge's own records were lost.
+        if ended is not None and shown.branch == intent.branch:
             place.log.advance(intent.id, ended)
 
 
 def resume(place: Workplace, world: World, *, now: datetime) -> None:
-    """Finish what an interrupted run began; what can no longer be done has FAILED."""
+    """Finish what an interrupted run began.
+
+    What can no longer be done is given up; what may be tried again later stays, and
+    keeps nothing else from being done.
+    """
     interrupted = dict.fromkeys(
         intent.branch
         for intent in place.log.live(place.name)
@@ -52,14 +57,23 @@ def resume(place: Workplace, world: World, *, now: datetime) -> None:
         try:
             regenerate(place, world, branch, now=now)
         except GitopsError as error:
-            if error.retryable:
-                raise
             logger.warning(
                 "an interrupted change cannot be finished",
                 extra={"branch": branch, "error": error.message},
             )
-            for intent in place.live_on(branch):
-                place.log.advance(intent.id, IntentState.FAILED, error=error.message)
+            if not error.retryable:
+                give_up(place, branch, error)
+
+
+def give_up(place: Workplace, branch: BranchName, error: GitopsError) -> None:
+    """End the wishes that cannot be fulfilled, and keep those that already are.
+
+    A pull request that is open stands as it was before the attempt.
+    """
+    for intent in place.live_on(branch):
+        is_open = intent.pull_request is not None
+        state = IntentState.PR_OPEN if is_open else IntentState.FAILED
+        place.log.advance(intent.id, state, error=error.message)
 
 
 def regenerate(
