@@ -259,6 +259,7 @@ def test_a_strange_protocol_header_is_ignored(origin: Path, protocol: str) -> No
         (gzip.compress(b"0000")[:8], "gzip"),
         (b"ffff", ""),
     ],
+    ids=["plain", "no gzip", "cut", "length"],
 )
 def test_a_garbled_request_gets_an_answer(
     origin: Path, body: bytes, encoding: str
@@ -273,6 +274,47 @@ def test_a_garbled_request_gets_an_answer(
     response = serve_fetch(origin, request=request)
     assert response.status in (200, 400, 500)
     assert str(origin.parent).encode() not in response.body
+
+
+def test_a_request_that_unpacks_to_far_more_is_not_handed_to_git(origin: Path) -> None:
+    have = b"0032have " + b"1" * 40 + b"\n"
+    request = CgiRequest(
+        method="POST",
+        path="/git-upload-pack",
+        content_type=REQUEST_TYPE,
+        content_encoding="gzip",
+        protocol="version=2",
+        body=gzip.compress(have * 400_000),
+    )
+    assert len(request.body) < 100_000
+    response = serve_fetch(origin, request=request)
+    assert response.status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (b"garbage", "gzip", 400),
+        (gzip.compress(b"0000")[:8], "gzip", 400),
+        (gzip.compress(b"0000") + gzip.compress(b"0000"), "gzip", 400),
+        (b"", "gzip", 400),
+        (b"0000", "br", 415),
+        (b"0000", "gzip, gzip", 415),
+        (b"0000", "identity", 200),
+    ],
+    ids=["no gzip", "cut", "two", "empty", "brotli", "twice", "plain"],
+)
+def test_only_whole_gzip_is_unpacked(
+    origin: Path, body: bytes, encoding: str, status: int
+) -> None:
+    request = CgiRequest(
+        method="POST",
+        path="/git-upload-pack",
+        content_type=REQUEST_TYPE,
+        content_encoding=encoding,
+        body=body,
+    )
+    assert serve_fetch(origin, request=request).status == status
 
 
 def test_an_empty_request_gets_an_empty_answer(origin: Path) -> None:
