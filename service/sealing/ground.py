@@ -205,8 +205,9 @@ def _choice(
     if any(m.kind == "ExternalSecret" for m in ours):
         found.append(SecretsChoice.EXTERNAL_SECRETS)
     if len(found) > 1:
+        ways = ", ".join(sorted(found))
         raise PlanError(
-            f"{folder}: makes {SECRET_NAME} in more than one way: {', '.join(found)}",
+            f"{folder}: makes {SECRET_NAME} in more than one way: {ways}",
             hint="keep one of them",
         )
     if not found and ours:

@@ -12,12 +12,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from gitops.forges.embedded import EmbeddedForge
+from gitops.git import BareRepository
 from gitops.secretfile import sealed_check, sealed_values, sops_check
 from tests.support.commands import PROGRAM, Answer, User, git
 from tests.support.encryption import CERTIFICATE, SEAL, new_key, program, sops
@@ -665,6 +668,61 @@ def test_an_overlay_that_was_changed_by_hand_says_what_counts(
     assert "made with sops, but this overlay has existing" in answer.err
 
 
+SEALED_ELSEWHERE = """
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata: {name: directus-secrets}
+"""
+
+
+def test_an_overlay_that_makes_its_secret_twice_is_refused(
+    fleet: Callable[..., Owner],
+) -> None:
+    error = with_resources(fleet("sops"), {"sealed-secret.yaml": "# later\n"})
+    assert "in more than one way: sealed-secrets, sops" in error["message"]
+
+
+def test_a_secret_from_a_file_of_its_own_is_left_alone(
+    fleet: Callable[..., Owner],
+) -> None:
+    error = with_resources(fleet("existing"), {"own.yaml": SEALED_ELSEWHERE})
+    assert "from a file of its own" in error["message"]
+
+
+def test_an_overlay_in_no_namespace_is_refused(fleet: Callable[..., Owner]) -> None:
+    owner = fleet("existing")
+    path = f"{FOLDER}/kustomization.yaml"
+    text = owner.file(path).replace("namespace: example-staging\n", "")
+    push(owner, **{path: text})
+    assert "not in one namespace" in owner.refused(*GENERATE)["message"]
+
+
+def with_resources(owner: Owner, files: dict[str, str]) -> dict[str, str]:
+    """Push resources of an overlay by hand, and ask for keys."""
+    path = f"{FOLDER}/kustomization.yaml"
+    names = "".join(f"  - {name}\n" for name in files)
+    text = owner.file(path).replace("resources:\n", f"resources:\n{names}")
+    push(owner, **{f"{FOLDER}/{name}": files[name] for name in files}, **{path: text})
+    return owner.refused(*GENERATE)
+
+
+def test_a_request_that_was_closed_elsewhere_counts_no_longer(sealed: Owner) -> None:
+    before = sealed.decrypted(sealed.file(SOPS_FILE))
+    first = sealed.ask(*ROTATE, "SECRET", private=True)
+    number = first["pull_request"]["number"]
+    forge = EmbeddedForge(
+        BareRepository(sealed.origin),
+        sealed.origin.with_suffix(".db"),
+        public_url=None,
+    )
+    forge.close(number, by="eve", now=datetime(2031, 1, 1, tzinfo=UTC))
+    second = sealed.ask(*ROTATE, "ADMIN_PASSWORD", private=True)
+    assert second["pull_request"]["number"] == number + 1
+    sealed.merge(second)
+    after = sealed.decrypted(sealed.file(SOPS_FILE))
+    assert {k for k in KEYS if after[k] != before[k]} == {"ADMIN_PASSWORD"}
+
+
 def typed(owner: Owner, *lines: str, arguments: tuple[str, ...]) -> Answer:
     """Run a command at a terminal and type lines, one for each question."""
     out = owner.reports / "stdout"
@@ -701,3 +759,9 @@ def test_at_a_terminal_values_are_asked_for_twice_and_not_shown(
     assert answer.err.count("ADMIN_EMAIL again") == 2
     assert EMAIL not in answer.err
     assert sys.executable not in answer.err
+
+
+def test_an_interrupted_question_leaves_nothing(fleet: Callable[..., Owner]) -> None:
+    owner = fleet("existing")
+    answer = typed(owner, "\x03", arguments=GENERATE)
+    assert (answer.code, answer.out) == (130, "")
