@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gitops import branch_name, target
-from gitops.errors import TreeError, UnknownNameError
-from gitops.git import BareRepository, use_git
+from gitops.errors import UnknownNameError
+from gitops.git import BareRepository, WorkTree, use_git
 from gitops.model import Finding, Tree
 from gitops.schemas import load_schemas
 from gitops.tree import read_work_tree
 from gitops.workflow import Progress, check_path, check_repository
 from gitops.workflow.place import silent
-from service.repository import around, forge_folder, renderer_of
+from service.repository import (
+    around,
+    embedded_origin,
+    forge_folder,
+    forge_names,
+    renderer_of,
+    work_tree_root,
+)
 from service.settings import Settings
 
 
@@ -48,9 +56,12 @@ def check_any(settings: Settings, path: Path) -> tuple[Finding, ...]:
     Raises:
         UnknownNameError: there is nothing at the path.
     """
-    here = path.absolute()
-    if not here.exists():
-        raise UnknownNameError(f"{path}: no such file or folder")
+    here = Path(os.path.normpath(path.absolute()))
+    if not _is_there(here):
+        raise UnknownNameError(
+            f"{str(path)[:200]!a}: no such file or folder",
+            hint="name a file, a folder with a kustomization, or STACK ENV",
+        )
     root = around(here)
     if root is None:
         current = Path.cwd()
@@ -65,6 +76,13 @@ def check_any(settings: Settings, path: Path) -> tuple[Finding, ...]:
     )
 
 
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:  # a name that no file can have
+        return False
+
+
 def files_of(settings: Settings, repo: str, ref: str = "") -> Tree:
     """Read the files that `--repo` and `--ref` name.
 
@@ -72,21 +90,20 @@ def files_of(settings: Settings, repo: str, ref: str = "") -> Tree:
         TreeError: there is no repository.
         UnknownNameError: no such branch.
     """
-    embedded = forge_folder(settings) / f"{repo}.git"
-    root = around(Path(repo))
-    if not ref and root is not None:
-        return read_work_tree(root)
-    if "/" in repo or not embedded.is_dir():
-        if root is None:
-            raise TreeError(
-                f"{repo}: is not in a Git work tree, and no repository has that name",
-                hint="go to a generated repository, or name one with --repo",
-            )
-        embedded = root / ".git"
     use_git(settings.search_path)
-    repository = BareRepository(embedded)
+    if repo in forge_names(settings):
+        repository = BareRepository(forge_folder(settings) / f"{repo}.git")
+    else:
+        root = work_tree_root(settings, repo)
+        if not ref:
+            return read_work_tree(root)
+        # The branches of the origin; without one of ours, those of the checkout.
+        origin = embedded_origin(settings, WorkTree(root))
+        repository = BareRepository(origin or root / ".git")
     branch = branch_name(ref) if ref else repository.default_branch()
     tip = repository.tip(branch)
     if tip is None:
-        raise UnknownNameError(f"there is no branch {branch}", hint="see `git branch`")
+        raise UnknownNameError(
+            f"there is no branch {branch} to read", hint="see `git branch --all`"
+        )
     return repository.read_tree(tip)

@@ -6,6 +6,7 @@ rename, so a crash leaves a folder that the user can delete and nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import AbstractContextManager
@@ -78,7 +79,7 @@ def create_repository(
         ToolError: git or kustomize is missing.
     """
     use_git(settings.search_path)
-    target = folder.absolute()
+    target = Path(os.path.normpath(folder.absolute()))
     _check_empty(target)
     tree = _tree(plan)
     found = check_repository(
@@ -148,6 +149,11 @@ def _forge_lock(settings: Settings) -> AbstractContextManager[None]:
 
 
 def _check_empty(folder: Path) -> None:
+    if not str(folder).isprintable():
+        raise InputError(
+            f"{folder.name!a}: holds characters that cannot be printed",
+            hint="name a folder that people can type",
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"{folder.name}: is not an empty folder; nothing was written",
@@ -166,7 +172,12 @@ def _free_name(settings: Settings, wanted: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")[:_LONGEST_NAME]
     base = plain or "fleet"
     names = (base, *(f"{base}-{number}" for number in range(2, 10_000)))
-    return next(n for n in names if not (forge_folder(settings) / f"{n}.git").exists())
+    folder = forge_folder(settings)
+    return next(
+        name
+        for name in names  # also where only the pull requests are left
+        if not any((folder / f"{name}{end}").exists() for end in (".git", ".db"))
+    )
 
 
 def _write(folder: Path, tree: Tree, message: str) -> CommitId:
@@ -182,8 +193,8 @@ def _make_origin(origin: Path, folder: Path, branch: BranchName) -> None:
     fresh = origin.with_name(f".{origin.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     BareRepository.create(fresh, branch).take_branch(folder, branch)
-    fresh.rename(origin)
     WorkTree(folder).set_origin(str(origin))
+    fresh.rename(origin)
 
 
 def follow(work_tree: WorkTree, branch: BranchName) -> str:

@@ -6,22 +6,23 @@ data folder is the origin, and a database beside it holds the pull requests.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import ForgeError, TreeError
+from gitops.errors import ForgeError, GitError, TreeError
 from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
 from gitops.git import BareRepository, Identity, Mirror, WorkTree, use_git
-from gitops.model import BranchName
+from gitops.model import BranchName, Fleet, Tree
 from gitops.render import Renderer
 from gitops.schemas import load_schemas
 from gitops.toolchain import Kustomize, find_kustomize
 from gitops.workflow import Workplace
-from gitops.workflow.place import Progress, silent
+from gitops.workflow.place import Progress, fleet_of, silent
 from service.locks import exclusive
 from service.settings import Settings
 from service.store import Store
@@ -29,6 +30,10 @@ from service.store import Store
 IDENTITY: Final = Identity(
     name="directus-gitops", email="directus-gitops@users.noreply.github.com"
 )
+
+
+_NAMES_SHOWN: Final = 8
+_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,38 +75,81 @@ def locate(settings: Settings, repo: str) -> Located:
         ToolError: git is missing or too old.
     """
     use_git(settings.search_path)
-    by_name = forge_folder(settings) / f"{repo}.git"
-    if "/" not in repo and repo not in (".", "..") and by_name.is_dir():
-        return Located(name=repo, origin=by_name, work_tree=None)
-    root = around(Path(repo))
-    if root is None:
-        raise TreeError(
-            f"{repo}: is not in a Git work tree, and no repository has that name",
-            hint="go to a generated repository, name one with --repo, "
-            "or make one with `directus-gitops init DIR`",
-        )
-    work_tree = WorkTree(root)
-    url = work_tree.origin_url()
-    origin = Path(url) if url else None
-    if origin is None or origin.parent != forge_folder(settings):
+    folder = forge_folder(settings)
+    if repo in forge_names(settings):
+        return Located(name=repo, origin=folder / f"{repo}.git", work_tree=None)
+    work_tree = WorkTree(work_tree_root(settings, repo))
+    place = work_tree.root.name
+    origin = embedded_origin(settings, work_tree)
+    if origin is None:
+        where = "elsewhere" if work_tree.origin_url() else "not set"
         raise ForgeError(
-            f"{repo}: its origin is {'not set' if origin is None else 'elsewhere'}; "
-            "no forge is configured for it",
-            hint="the embedded forge serves repositories made by `init` with the same "
-            "--data (DIRECTUS_GITOPS_DATA)",
+            f"{place}: its origin is {where}; no forge is configured for it",
+            hint="the embedded forge serves repositories made by `init` or "
+            "`repository add` with the same --data (DIRECTUS_GITOPS_DATA)",
         )
     if not origin.is_dir():
         raise ForgeError(
-            f"{repo}: its origin {origin.name} is gone from the data folder",
+            f"{place}: its origin {_shown(origin.name)} is gone from the data folder",
             hint="is --data (DIRECTUS_GITOPS_DATA) the one it was made with?",
         )
     return Located(name=origin.stem, origin=origin, work_tree=work_tree)
 
 
+def work_tree_root(settings: Settings, repo: str) -> Path:
+    """Return the root of the work tree that `--repo` names: itself, or around it.
+
+    Only a folder that is there will do. A name with a typing mistake must not mean
+    the repository that the user happens to stand in.
+
+    Raises:
+        TreeError: there is no such folder, or it is in no Git work tree.
+    """
+    names = ", ".join(forge_names(settings)[:_NAMES_SHOWN])
+    known = f"; the embedded forge has: {names}" if names else ""
+    if not is_folder(repo):
+        raise TreeError(
+            f"{_shown(repo)}: there is no such folder, and no repository of that name",
+            hint=f"name a work tree, or a repository{known}",
+        )
+    root = around(Path(repo))
+    if root is None:
+        raise TreeError(
+            f"{_shown(repo)}: is not in a Git work tree",
+            hint="go to a generated repository, name one with --repo, "
+            f"or make one with `directus-gitops init DIR`{known}",
+        )
+    return root
+
+
+def is_folder(place: str) -> bool:
+    """Whether a text names a folder; one that cannot name anything does not."""
+    try:
+        return place != "" and Path(place).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def embedded_origin(settings: Settings, work_tree: WorkTree) -> Path | None:
+    """Return where the embedded forge has, or had, the origin; None if elsewhere."""
+    url = work_tree.origin_url()
+    folder = forge_folder(settings)
+    if url is None or Path(url).parent.resolve() != folder.resolve():
+        return None
+    return folder / Path(url).name
+
+
 def around(folder: Path) -> Path | None:
     """Return the root of the Git work tree around a path; None when there is none."""
-    here = folder.absolute()
+    # Without "..": the parents of a/../b are not those of b.
+    here = Path(os.path.normpath(folder.absolute()))
     return next((p for p in (here, *here.parents) if (p / ".git").exists()), None)
+
+
+def _shown(text: str) -> str:
+    return (
+        text if text.isprintable() and 0 < len(text) <= _SHOWN else ascii(text[:_SHOWN])
+    )
 
 
 def embedded_forge(settings: Settings, origin: Path) -> EmbeddedForge:
@@ -125,9 +173,7 @@ def kustomize_of(settings: Settings) -> Kustomize:
 
 def renderer_of(settings: Settings) -> Renderer:
     """Make the renderer; its scratch folder is inside the data folder."""
-    scratch = settings.cache / "render"
-    scratch.mkdir(parents=True, exist_ok=True)
-    return Renderer(kustomize_of(settings), scratch)
+    return Renderer(kustomize_of(settings), settings.cache / "render")
 
 
 def open_workplace(
@@ -140,11 +186,17 @@ def open_workplace(
         GitError: the mirror cannot be made.
     """
     forge: Forge = embedded_forge(settings, located.origin)
-    mirror = Mirror.open_or_clone(
-        settings.data / "mirrors" / f"{located.name}.git",
-        str(located.origin),
-        allow_file=True,
-    )
+    try:
+        mirror = Mirror.open_or_clone(
+            settings.data / "mirrors" / f"{located.name}.git",
+            str(located.origin),
+            allow_file=True,
+        )
+    except OSError as error:
+        raise GitError(
+            f"the mirror of {located.name} cannot be kept: {error.strerror}",
+            hint="is the disk full, and may this user write to the data folder?",
+        ) from error
     return Workplace(
         name=located.name,
         base=base_branch(located),
@@ -162,6 +214,21 @@ def open_workplace(
 def base_branch(located: Located) -> BranchName:
     """Return the branch that pull requests go to: the origin's default branch."""
     return BareRepository(located.origin).default_branch()
+
+
+def read_base(located: Located) -> tuple[Tree, Fleet]:
+    """Read the base branch where it is, without a mirror or any tool but git.
+
+    Raises:
+        GitError: the origin is damaged, or has no such branch.
+        TreeError: its gitops.yaml is missing or breaks a rule.
+    """
+    repository = BareRepository(located.origin)
+    tip = repository.tip(repository.default_branch())
+    if tip is None:
+        raise GitError(f"{located.name}: there is no commit on its base branch")
+    tree = repository.read_tree(tip)
+    return tree, fleet_of(tree)
 
 
 @contextmanager

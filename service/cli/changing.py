@@ -131,7 +131,7 @@ def set_config(
     dry_run: DryRun = False,
 ) -> None:
     """Propose another configuration: keys of the overlay's config.env."""
-    wanted = dict(_pair(text) for text in pairs or [])
+    wanted = _pairs(pairs or [])
     if not wanted and not unset:
         raise typer.BadParameter("give KEY=VALUE or --unset KEY")
 
@@ -205,6 +205,17 @@ def _only(arguments: Sequence[str], count: int, usage: str) -> Sequence[str]:
     if len(arguments) != count:
         raise typer.BadParameter(f"usage: directus-gitops {usage}")
     return arguments
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for key, value in map(_pair, texts):
+        if key in wanted:
+            raise InputError(
+                f"{key[:80]!a} is given twice", hint="give each key one value"
+            )
+        wanted[key] = value
+    return wanted
 
 
 def _pair(text: str) -> tuple[str, str]:

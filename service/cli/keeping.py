@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gitops.errors import InputError
 from service.cli.options import AsJson, Data, Reason, Repo
+
+if TYPE_CHECKING:
+    from gitops.model import EnvironmentName, StackName
 
 token = typer.Typer(no_args_is_help=True, help="Tokens for the API and for clones.")
 audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -17,13 +20,15 @@ repository = typer.Typer(no_args_is_help=True, help="Repositories.")
 tools = typer.Typer(no_args_is_help=True, help="The programs that we run.")
 schema = typer.Typer(no_args_is_help=True, help="Published schemas.")
 
-MaybeStack = Annotated[str, typer.Argument(metavar="[STACK]", show_default=False)]
-MaybeEnv = Annotated[str, typer.Argument(metavar="[ENV]", show_default=False)]
+MaybeStack = Annotated[
+    str | None, typer.Argument(metavar="[STACK]", show_default=False)
+]
+MaybeEnv = Annotated[str | None, typer.Argument(metavar="[ENV]", show_default=False)]
 
 
 def hold(
-    stack: MaybeStack = "",
-    env: MaybeEnv = "",
+    stack: MaybeStack = None,
+    env: MaybeEnv = None,
     *,
     reason: Reason = "",
     repo: Repo = ".",
@@ -31,27 +36,27 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Stop changes: of a stack, of a stack in one environment, or of everything."""
-    from gitops import environment_name, stack_name
     from service.cli import shapes
     from service.cli.session import in_repository
 
     with in_repository(repo, data, as_json=as_json) as here:
-        here.check_names(stack, env)
+        name, place = _named(stack, env)
+        here.check_names(name, place)
         placed = here.store.holds.hold(
             here.located.name,
-            stack=stack_name(stack) if stack else None,
-            environment=environment_name(env) if env else None,
+            stack=name,
+            environment=place,
             reason=reason,
             by=here.settings.login,
         )
-        here.audit("hold placed", stack=stack, environment=env, reason=reason)
+        here.audit("hold placed", stack=name, environment=place, reason=reason)
         here.out.document({"hold": shapes.hold(placed)})
-        here.out.line(f"Held: {_what(stack, env)}.")
+        here.out.line(f"Held: {_what(name, place)}.")
 
 
 def release(
-    stack: MaybeStack = "",
-    env: MaybeEnv = "",
+    stack: MaybeStack = None,
+    env: MaybeEnv = None,
     *,
     reason: Reason = "",
     repo: Repo = ".",
@@ -59,24 +64,38 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """End exactly one hold."""
-    from gitops import environment_name, stack_name
     from service.cli.session import in_repository
 
     with in_repository(repo, data, as_json=as_json) as here:
+        name, place = _named(stack, env)
         ended = here.store.holds.release(
-            here.located.name,
-            stack=stack_name(stack) if stack else None,
-            environment=environment_name(env) if env else None,
+            here.located.name, stack=name, environment=place
         )
         if ended:
-            here.audit("hold released", stack=stack, environment=env, reason=reason)
+            here.audit("hold released", stack=name, environment=place, reason=reason)
         here.out.document({"outcome": "released" if ended else "unchanged"})
         here.out.line(
-            f"Released: {_what(stack, env)}." if ended else "There was no such hold."
+            f"Released: {_what(name, place)}." if ended else "There was no such hold."
         )
 
 
-def _what(stack: str, env: str) -> str:
+def _named(
+    stack: str | None, env: str | None
+) -> tuple[StackName | None, EnvironmentName | None]:
+    """Return what a hold is for; "" as a stack, before an environment, is every one.
+
+    Alone it is refused: a variable that is empty by mistake must not mean everything.
+    """
+    from gitops import environment_name, stack_name
+
+    is_every = stack is None or (stack == "" and bool(env))
+    return (
+        None if is_every or stack is None else stack_name(stack),
+        None if env is None else environment_name(env),
+    )
+
+
+def _what(stack: str | None, env: str | None) -> str:
     return " in ".join(name for name in (stack, env) if name) or "everything"
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from gitops import branch_name
-from gitops.errors import HeldError, UnknownNameError
+from gitops.errors import GitopsError, HeldError, UnknownNameError
 from gitops.model import CommitId, Tree
-from gitops.overlay import list_overlays
+from gitops.overlay import list_targets
 from gitops.tree import read_work_tree
-from gitops.workflow import Workplace, look
+from gitops.workflow import Progress, Workplace
 from service import settings as settings_module
-from service.cli.output import Output
+from service.cli.output import Output, remark
 from service.clock import utc_now
-from service.repository import Located, locate, open_workplace, writing
+from service.repository import (
+    Located,
+    locate,
+    open_workplace,
+    read_base,
+    writing,
+)
 from service.settings import Settings
 from service.store import Store
 
@@ -30,7 +37,7 @@ class Session:
     out: Output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RepositorySession:
     """A session with a repository."""
 
@@ -38,7 +45,15 @@ class RepositorySession:
     store: Store
     out: Output
     located: Located
-    place: Workplace
+    progress: Progress
+
+    @cached_property
+    def place(self) -> Workplace:
+        """Everything that a proposal needs, opened when it is first asked for.
+
+        The stop switches do without: they must work where nothing else does.
+        """
+        return open_workplace(self.settings, self.store, self.located, self.progress)
 
     def check_running(self) -> None:
         """Refuse to write while the pause switch is on (R19).
@@ -52,18 +67,23 @@ class RepositorySession:
                 hint="`directus-gitops resume` ends it",
             )
 
-    def check_names(self, stack: str, environment: str) -> None:
-        """Refuse names that the base branch does not know; empty means every one.
+    def check_names(self, stack: str | None, environment: str | None) -> None:
+        """Refuse names that the base branch does not know; None means every one.
+
+        Where the base branch cannot be read, that is remarked and any name will do:
+        a broken repository is no reason not to stop.
 
         Raises:
             UnknownNameError: no such stack, or no such environment.
         """
-        world = look(self.place)
-        known = list_overlays(world.tree, world.fleet)
-        _check_known("stack", stack, {o.target.stack for o in known})
-        _check_known(
-            "environment", environment, {e.name for e in world.fleet.environments}
-        )
+        try:
+            tree, fleet = read_base(self.located)
+        except GitopsError as error:
+            remark(f"The names were not checked: {error.message}")
+            return
+        known = list_targets(tree, fleet)
+        _check_known("stack", stack, {target.stack for target in known})
+        _check_known("environment", environment, {e.name for e in fleet.environments})
 
     def audit(self, action: str, **details: str | int | None) -> None:
         """Write an effect on the world into the audit trail."""
@@ -91,7 +111,7 @@ class RepositorySession:
         return found
 
 
-def _check_known(what: str, name: str, known: Collection[str]) -> None:
+def _check_known(what: str, name: str | None, known: Collection[str]) -> None:
     if name and name not in known:
         raise UnknownNameError(
             f"there is no {what} {name[:80]!a}",
@@ -131,5 +151,5 @@ def in_repository(
                 store=base.store,
                 out=base.out,
                 located=located,
-                place=open_workplace(base.settings, base.store, located, progress),
+                progress=progress,
             )

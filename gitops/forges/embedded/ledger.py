@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from gitops.model import (
 )
 
 WAIT_S: Final = 30.0
+_LARGEST: Final = 2**63 - 1  # of SQLite's integers
 
 # One tuple of statements for each version; PRAGMA user_version says how many are done.
 _MIGRATIONS: Final = (
@@ -224,8 +225,23 @@ class Pages:
         branch: BranchName | None = None,
         state: PullRequestState | None = None,
     ) -> tuple[Record, ...]:
-        """Return the records that meet every condition given, oldest first."""
+        """Return the records that meet every condition given, oldest first.
+
+        Raises:
+            ForgeError: one of them makes no sense.
+        """
+        if number is not None and number > _LARGEST:
+            return ()
         which = {"number": number, "branch": branch, "state": state and state.value}
+        try:
+            return self._records(which)
+        except (ValueError, TypeError) as exc:
+            raise ForgeError(
+                f"the record of a pull request cannot be read: {exc!r:.200}",
+                hint="was it changed by hand? Branches are safe in Git",
+            ) from exc
+
+    def _records(self, which: Mapping[str, int | str | None]) -> tuple[Record, ...]:
         ask = self._connection.execute
         approvals: defaultdict[int, list[Approval]] = defaultdict(list)
         for row in ask(_APPROVALS, which):
