@@ -16,6 +16,7 @@ from sqlalchemy import Engine, insert, select
 
 from gitops.model import Json
 from service.clock import Clock
+from service.store.database import reading
 from service.store.tables import audit
 
 _FIRST: Final = "0" * 64
@@ -77,7 +78,7 @@ class Audit:
     def entries(self) -> tuple[Entry, ...]:
         """Return the whole trail in order."""
         columns = [audit.c[name] for name in Entry.__slots__]
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(*columns).order_by(audit.c.number))
             return tuple(Entry(**row._mapping) for row in rows)  # noqa: SLF001
 

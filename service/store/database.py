@@ -1,7 +1,8 @@
 """Open the database and bring its schema up to date.
 
-SQLite by default: WAL, foreign keys, and every transaction that will write takes the
-write lock at its start, so two processes wait for each other instead of failing.
+SQLite by default: WAL, foreign keys, and every transaction that may write takes the
+write lock at its start, so two processes wait for each other instead of failing. What
+only reads takes none: a stranger's wrong token must not hold up a writer.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from service.locks import exclusive
 HEAD: Final = "0001"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _BUSY_S: Final = 30
+_ONLY_READS: Final = "only_reads"
 
 
 def open_database(address: str, data: Path) -> Engine:
@@ -59,6 +61,13 @@ def open_database(address: str, data: Path) -> Engine:
     # From here on: while it is opened there are better hints, see above.
     event.listen(engine, "handle_error", _on_error)
     return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that only reads: it waits for no writer, and none for it."""
+    with engine.connect() as connection:
+        yield connection.execution_options(**{_ONLY_READS: True})
 
 
 @contextmanager
@@ -113,7 +122,8 @@ def _on_connect(connection: Any, _record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    only_reads = connection.get_execution_options().get(_ONLY_READS, False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def _upgrade(engine: Engine) -> None:
@@ -143,7 +153,7 @@ def _upgrade(engine: Engine) -> None:
 
 
 def _current(engine: Engine) -> str | None:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         found = connection.execute(text("SELECT version_num FROM alembic_version"))

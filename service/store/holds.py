@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Delete, Engine, delete, insert, select
 
 from gitops.model import EnvironmentName, Hold, StackName
 from service.clock import Clock
-from service.store.database import read_rows
+from service.store.database import read_rows, reading
 from service.store.tables import holds, pauses
 
 
@@ -65,7 +65,7 @@ class Holds:
             .where(holds.c.repository == repository)
             .order_by(holds.c.stack, holds.c.environment)
         )
-        with self._engine.connect() as connection, read_rows():
+        with reading(self._engine) as connection, read_rows():
             return tuple(
                 Hold(
                     stack=StackName(row.stack) if row.stack else None,
@@ -101,7 +101,7 @@ class Holds:
 
     def is_paused(self, repository: str) -> bool:
         """Whether the pause switch is on."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _is_paused(connection, repository)
 
 

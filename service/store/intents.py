@@ -20,7 +20,7 @@ from gitops.model import (
     IntentState,
 )
 from service.clock import Clock
-from service.store.database import read_rows
+from service.store.database import read_rows, reading
 from service.store.tables import intents, pushes
 
 _LIVE = tuple(state.value for state in IntentState if state.is_live)
@@ -123,7 +123,7 @@ class Intents:
             .where(intents.c.state.in_(states))
             .order_by(intents.c.sequence)
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return tuple(_intent(row) for row in connection.execute(query))
 
     def record_push(
@@ -138,7 +138,7 @@ class Intents:
 
     def pushed(self, repository: str, branch: BranchName) -> frozenset[CommitId]:
         """Return every commit that we ever may have put on the branch (R4)."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _pushed(connection, repository, branch)
 
 

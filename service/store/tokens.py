@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from gitops.errors import UnknownNameError
 from service.clock import Clock
-from service.store.database import read_rows
+from service.store.database import read_rows, reading
 from service.store.tables import tokens
 
 _PREFIX: Final = "dgo_"
@@ -104,7 +104,7 @@ class Tokens:
     def list(self) -> tuple[Token, ...]:
         """Return every token, oldest first."""
         query = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return tuple(_token(row) for row in connection.execute(query))
 
     def revoke(self, identity: str) -> None:
@@ -125,7 +125,7 @@ class Tokens:
     def recognise(self, secret: str) -> Token | None:
         """Return the valid token of this text; None for wrong, expired, revoked."""
         wanted = _hash(secret)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(
                 select(tokens).where(tokens.c.hash == wanted)
             ).one_or_none()
