@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -46,7 +47,12 @@ _STATUS: Final[dict[type[GitopsError], int]] = {
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """Return the application over an open store."""
-    app = FastAPI(title="directus-gitops", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="directus-gitops",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host the request names
+    )
     app.state.settings = settings
     app.state.store = store
     app.include_router(api.router)
@@ -54,6 +60,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(pages.router)
     app.add_exception_handler(GitopsError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(Exception, _bug)
     app.middleware("http")(_with_headers)
     return app
@@ -92,6 +99,15 @@ def _http_error(_request: Request, error: Exception) -> Response:
     )
 
 
+def _bad_request(_request: Request, error: Exception) -> Response:
+    """Name the place and the problem; what was sent may be a secret, and stays out."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return _problem(422, "input", f"{place[:80]}: {first['msg']}")
+
+
 def _bug(request: Request, error: Exception) -> Response:
     logger.error("bug", exc_info=error, extra={"path": request.url.path})
-    return _problem(500, "bug", "an error in directus-gitops itself; see its log")
+    detail = "an error in directus-gitops itself; see its log"
+    return _problem(500, "bug", detail, **_HEADERS)  # made outside of _with_headers

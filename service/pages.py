@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Path as InPath, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -27,6 +28,9 @@ from service.settings import Settings
 from service.store import Store
 
 router = APIRouter(include_in_schema=False)
+
+_HIGHEST: Final = (1 << 31) - 1
+Number: TypeAlias = Annotated[int, InPath(ge=1, le=_HIGHEST)]
 
 
 def _utc(at: datetime) -> str:
@@ -81,7 +85,7 @@ def repository(name: str, request: Request, _token: Viewer) -> HTMLResponse:
 
 @router.get("/repositories/{name}/pull-requests/{number}")
 def pull_request(
-    name: str, number: int, request: Request, _token: Viewer
+    name: str, number: Number, request: Request, _token: Viewer
 ) -> HTMLResponse:
     """Show one pull request with its rendered difference."""
     place, _ = _open(request, name)
