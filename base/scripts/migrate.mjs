@@ -1,10 +1,23 @@
 // Installs or migrates the database, then makes sure that an administrator exists.
 //
+// One at a time, though Directus itself takes no lock (directus/directus issue 23707): this Job may
+// be replaced while it runs, or lose its node. And whoever stops it waits for its end, for a
+// migration that is cut off leaves half of itself in the database.
+//
 // An installation that is killed half way leaves all tables and no user; when it runs again, Directus
 // takes the database for installed and makes none (directus/directus issue 15522). Since 11 such an
 // instance can be claimed by anybody who can reach it.
 import { spawnSync } from "node:child_process";
-import { cli, countAdministrators, countUsers, load, open } from "./database.mjs";
+import {
+  becomeTheOnlyOne, cli, countAdministrators, countUsers, endOnSignal, load, open,
+} from "./database.mjs";
+
+let begun = false;
+endOnSignal(() => begun);
+
+const database = await open();
+await becomeTheOnlyOne(database);
+begun = true;
 
 const bootstrap = spawnSync(process.execPath, [cli, "bootstrap"], { stdio: "inherit" });
 if (bootstrap.status !== 0) {
@@ -12,7 +25,6 @@ if (bootstrap.status !== 0) {
   process.exit(1);
 }
 
-const database = await open();
 if ((await countUsers(database)) === 0) {
   if (!process.env.ADMIN_EMAIL || !process.env.ADMIN_PASSWORD) {
     console.error("there is no user, and ADMIN_EMAIL and ADMIN_PASSWORD are not both set");

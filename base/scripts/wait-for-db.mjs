@@ -4,6 +4,9 @@ import { connect } from "node:net";
 const { DB_CLIENT, DB_HOST, DB_PORT, DB_CONNECTION_STRING, DB_SOCKET_PATH } = process.env;
 const deadline = Date.now() + 240_000;
 
+// Unhandled, a signal to the first process of a container does nothing.
+process.on("SIGTERM", () => process.exit(143));
+
 // The image falls back to SQLite inside the container, where every restart loses all content.
 if (!DB_CLIENT || DB_CLIENT === "sqlite3") {
   console.error(`DB_CLIENT is ${DB_CLIENT ?? "not set"}: add a database component, or set it in config.env`);
@@ -15,14 +18,15 @@ if (!DB_HOST) {
   process.exit(elsewhere ? 0 : 1);
 }
 
+let said;
 function attempt() {
   const socket = connect({ host: DB_HOST, port: Number(DB_PORT), timeout: 3000 });
   const failed = (error) => {
     socket.destroy();
-    if (Date.now() > deadline) {
-      console.error(`${DB_HOST}:${DB_PORT} does not answer: ${error?.message ?? "timeout"}`);
-      process.exit(1);
-    }
+    const reason = `${DB_HOST}:${DB_PORT} does not answer: ${error?.message ?? "timeout"}`;
+    if (reason !== said) console.log(`waiting: ${reason}`);
+    said = reason;
+    if (Date.now() > deadline) process.exit(1);
     setTimeout(attempt, 2000);
   };
   socket.once("connect", () => {

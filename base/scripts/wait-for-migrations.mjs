@@ -1,10 +1,13 @@
 // Ends when the Job directus-migrate is done: this image's migrations are all in the database, and
 // somebody may log in. So no pod migrates, and nobody finds an instance without an owner.
-import { countUsers, open, pendingMigrations } from "./database.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  askTheDatabaseAlone, countUsers, endOnSignal, open, pauseMs, pendingMigrations,
+} from "./database.mjs";
 
 const deadline = Date.now() + 900_000;
-const pauseMs = Number(process.env.WAIT_PAUSE_MS || 5000);
-const pause = () => new Promise((resolve) => setTimeout(resolve, pauseMs));
+endOnSignal();
+askTheDatabaseAlone();
 
 async function missing(database) {
   const pending = await pendingMigrations(database);
@@ -29,7 +32,7 @@ for (;;) {
   if (reason !== said) console.log(`waiting for the Job directus-migrate: ${reason}`);
   said = reason;
   if (Date.now() > deadline) process.exit(1);
-  await pause();
+  await sleep(pauseMs);
 }
 console.log("the database is ready");
 process.exit(0);

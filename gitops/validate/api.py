@@ -103,6 +103,7 @@ _NEEDED: Final[Mapping[tuple[str, str], tuple[Place, ...]]] = {
     ),
     ("gateway.networking.k8s.io", "HTTPRoute"): (("spec", "parentRefs", 0),),
     ("cloud.google.com", "BackendConfig"): (("spec",),),
+    ("networking.gke.io", "FrontendConfig"): (("spec",),),
     ("networking.gke.io", "ManagedCertificate"): (("spec", "domains", 0),),
 }
 

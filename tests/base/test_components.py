@@ -39,7 +39,12 @@ NEEDS = {
     "platform-gke": ("postgres", "storage-volume-shared", "ingress"),
     "platform-kind": ("postgres", "storage-volume-shared", "ingress"),
 }
-CUSTOM_RESOURCES = {"BackendConfig", "ExternalSecret", "ServiceMonitor"}
+CUSTOM_RESOURCES = {
+    "BackendConfig",
+    "ExternalSecret",
+    "FrontendConfig",
+    "ServiceMonitor",
+}
 EVERYTHING = (
     "postgres",
     "backup-postgres",
@@ -423,7 +428,28 @@ def test_pods_wait_for_the_migration(everything: Manifests) -> None:
     ]
 
 
+def test_a_migration_is_let_finish_whatever_happens_to_its_node(
+    everything: Manifests,
+) -> None:
+    job = one(everything, "Job", "directus-migrate")["spec"]
+    assert job["podReplacementPolicy"] == "Failed"  # never two of them
+    assert job["template"]["spec"]["terminationGracePeriodSeconds"] >= 3600
+    assert job["template"]["metadata"]["annotations"] == {
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+    }
+
+
 # --- the network ---
+
+
+def test_a_certificate_can_be_had_behind_the_default_deny(
+    everything: Manifests,
+) -> None:
+    policy = one(everything, "NetworkPolicy", "directus-certificate")["spec"]
+    solver = {"acme.cert-manager.io/http01-solver": "true"}
+    assert policy["podSelector"] == {"matchLabels": solver}
+    assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8089}]}]
 
 
 def test_nothing_but_its_clients_reaches_a_database_or_the_cache(
@@ -491,6 +517,43 @@ def test_gke_asks_for_its_ingress_by_annotation_unless_a_class_is_given() -> Non
     given = one(built_from(platform="gke", ingress_class="own"), "Ingress", "directus")
     assert "kubernetes.io/ingress.class" not in given["metadata"].get("annotations", {})
     assert given["spec"]["ingressClassName"] == "own"
+
+
+@pytest.mark.parametrize("platform", ["generic", "kind", "eks", "gke", "aks"])
+def test_no_ingress_cuts_off_a_large_upload(platform: str) -> None:
+    # On any platform: each can be told to use nginx.
+    found = built_from(platform=platform, ingress_class="nginx")
+    notes = one(found, "Ingress", "directus")["metadata"]["annotations"]
+    assert notes["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+
+
+@pytest.mark.parametrize("platform", ["eks", "gke"])
+def test_a_pod_behind_a_slow_load_balancer_serves_on_and_still_has_time(
+    platform: str,
+) -> None:
+    found = built_from(platform=platform)
+    pod = one(found, "Deployment", "directus")["spec"]["template"]["spec"]
+    server = container(found, "Deployment", "directus", "directus")
+    sleep = server["lifecycle"]["preStop"]["sleep"]["seconds"]
+    kill = int(environment(found, server)["PM2_KILL_TIMEOUT"]) / 1000
+    assert sleep >= 20
+    assert sleep + kill < pod["terminationGracePeriodSeconds"]
+
+
+def test_gke_sends_plain_http_to_https() -> None:
+    found = built_from(platform="gke")
+    notes = one(found, "Ingress", "directus")["metadata"]["annotations"]
+    name = notes["networking.gke.io/v1beta1.FrontendConfig"]
+    assert one(found, "FrontendConfig", name)["spec"] == {
+        "redirectToHttps": {"enabled": True}
+    }
+
+
+def test_eks_counts_a_pod_as_ready_when_its_load_balancer_has_it() -> None:
+    found = built_from(platform="eks")
+    labels = one(found, "Namespace", "example-test")["metadata"]["labels"]
+    assert labels["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled"
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 @pytest.mark.parametrize("platform", ["generic", "kind", "eks", "gke", "aks"])

@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,21 @@ const query = (table) => {
 const database = Object.assign(query, {
   schema: { hasTable: async (name) => (asked(), name in read()) },
   select: () => ({ from: async (table) => read()[table] }),
+  transaction: async () => ({
+    raw: async () => {
+      asked();
+      if (read().locks === undefined) throw new Error("no such function");
+      const taken = read().locks === "free";
+      // As the drivers answer: that of PostgreSQL, that of MySQL.
+      if (process.env.DB_CLIENT === "pg") return { rows: [{ taken }] };
+      return [[{ taken: taken ? 1 : 0 }]];
+    },
+  }),
 });
 export default () => {
+  const { REDIS_ENABLED, CACHE_STORE, REDIS_PASSWORD } = process.env;
+  const wanted = REDIS_ENABLED === "true" || CACHE_STORE === "redis";
+  if (wanted && !REDIS_PASSWORD) throw new Error("NOAUTH Authentication required.");
   return database;
 };
 """
@@ -53,8 +68,10 @@ export async function createAdmin() {
 }
 """
 _CLI = """\
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 appendFileSync(process.env.CALLS, process.argv.slice(2).join(" ") + "\\n");
+const until = process.env.WAIT_FOR;
+while (until && !existsSync(until)) await new Promise((go) => setTimeout(go, 20));
 process.exit(Number(process.env.BOOTSTRAP_STATUS ?? 0));
 """
 _API = "node_modules/@directus/api"
@@ -116,16 +133,35 @@ class Directus:
         assert NODE is not None
         return run(
             [NODE, str(self.root / "scripts" / script), *arguments],
-            env={
-                "PATH": os.environ["PATH"],
-                "DIRECTUS_CLI": str(self.root / "cli.js"),
-                "STATE": str(self.state_file),
-                "CALLS": str(self.root / "calls"),
-                **env,
-            },
+            env=self.environment(env),
             cwd=self.root,
             limits=Limits(timeout_s=30),
         )
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        """Return what a script finds in its environment."""
+        return {
+            "PATH": os.environ["PATH"],
+            "DIRECTUS_CLI": str(self.root / "cli.js"),
+            "STATE": str(self.state_file),
+            "CALLS": str(self.root / "calls"),
+            **more,
+        }
+
+    @contextmanager
+    def started(self, script: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run one of the scripts beside the test, and end it with it."""
+        assert NODE is not None
+        process = subprocess.Popen(
+            [NODE, str(self.root / "scripts" / script)],
+            env=self.environment(env),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        with process:
+            yield process
+            process.kill()
 
     def calls(self) -> str:
         """Return how the command line was called."""
@@ -161,6 +197,16 @@ def test_nothing_is_listed_where_there_is_nothing_to_lose(
     listed = directus.root / "pending"
     assert directus.run("list-migrations.mjs", str(listed)).returncode == 0
     assert listed.read_text() == ""
+
+
+@needs_node
+def test_asking_the_database_needs_no_password_of_redis(directus: Directus) -> None:
+    directus.holds(directus_migrations=DONE, directus_users=[{}])
+    redis = {"REDIS_ENABLED": "true", "CACHE_ENABLED": "true", "CACHE_STORE": "redis"}
+    listed = str(directus.root / "pending")
+    assert directus.run("list-migrations.mjs", listed, **redis).returncode == 0
+    done = directus.run("wait-for-migrations.mjs", **redis)
+    assert (done.returncode, done.stdout) == (0, b"the database is ready\n")
 
 
 # --- wait-for-migrations ---
@@ -256,6 +302,86 @@ def test_a_failed_bootstrap_is_a_failed_migration(directus: Directus) -> None:
     done = directus.run("migrate.mjs", BOOTSTRAP_STATUS="7")
     assert done.returncode == 1
     assert b"bootstrap ended with 7" in done.stderr
+
+
+@needs_node
+@pytest.mark.parametrize("client", ["pg", "mysql"])
+def test_a_second_migration_waits_for_the_end_of_the_first(
+    directus: Directus, client: str
+) -> None:
+    directus.holds(locks="held", directus_users=[{}], directus_access=[])
+    results: list[Completed] = []
+    waiting = threading.Thread(
+        target=lambda: results.append(
+            directus.run("migrate.mjs", DB_CLIENT=client, WAIT_PAUSE_MS="50")
+        )
+    )
+    waiting.start()
+    directus.wait_until_asked_again()
+    assert not (directus.root / "calls").exists()
+    directus.holds(locks="free", directus_users=[{}], directus_access=[])
+    waiting.join()
+    assert results[0].returncode == 0
+    assert b"another migration is under way" in results[0].stdout
+    assert directus.calls() == "bootstrap\n"
+
+
+@needs_node
+@pytest.mark.parametrize("client", ["pg", "mysql", "cockroachdb"])
+def test_a_database_without_locks_is_migrated_all_the_same(
+    directus: Directus, client: str
+) -> None:
+    directus.holds(directus_users=[{}], directus_access=[])
+    done = directus.run("migrate.mjs", DB_CLIENT=client)
+    assert done.returncode == 0
+    assert (b"gives no lock" in done.stderr) == (client != "cockroachdb")
+    assert directus.calls() == "bootstrap\n"
+
+
+# --- signals ---
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("script", "env"),
+    [
+        ("migrate.mjs", {"DB_CLIENT": "pg"}),
+        ("wait-for-migrations.mjs", {}),
+    ],
+)
+def test_whatever_only_waits_ends_when_it_is_told_to(
+    directus: Directus, script: str, env: dict[str, str]
+) -> None:
+    directus.holds(locks="held")
+    with directus.started(script, WAIT_PAUSE_MS="50", **env) as waiting:
+        directus.wait_until_asked_again()
+        waiting.terminate()
+        assert waiting.wait(timeout=30) == 143
+
+
+@needs_node
+def test_waiting_for_the_database_ends_when_it_is_told_to(directus: Directus) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    closed = {"DB_CLIENT": "pg", "DB_HOST": "127.0.0.1", "DB_PORT": str(port)}
+    with directus.started("wait-for-db.mjs", **closed) as waiting:
+        assert waiting.stdout is not None
+        assert b"does not answer" in waiting.stdout.readline()
+        waiting.terminate()
+        assert waiting.wait(timeout=30) == 143
+
+
+@needs_node
+def test_a_migration_that_has_begun_is_brought_to_its_end(directus: Directus) -> None:
+    directus.holds(directus_users=[{}], directus_access=[])
+    go_on = directus.root / "go-on"
+    with directus.started("migrate.mjs", WAIT_FOR=str(go_on)) as migrating:
+        calls = directus.root / "calls"
+        while not calls.exists():
+            time.sleep(0.02)
+        migrating.terminate()
+        go_on.touch()
+        assert migrating.wait(timeout=30) == 0
 
 
 # --- wait-for-db ---

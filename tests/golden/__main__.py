@@ -1,4 +1,4 @@
-"""Write the golden trees, the digests and the example overlays anew."""
+"""Write the golden trees, the digests and the shipped examples anew."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ def main() -> None:
         write_files(FOLDER / name, held(options))
     MATRIX_FILE.write_text(matrix())
     root = FOLDER.parent.parent
-    shutil.rmtree(root / "overlays", ignore_errors=True)
     example = generated(CASES["default"])
-    write_files(root, {p: c for p, c in example.items() if p.startswith("overlays/")})
+    for folder in ("overlays", "agents"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+        shipped = {p: c for p, c in example.items() if p.startswith(f"{folder}/")}
+        write_files(root, shipped)
 
 
 if __name__ == "__main__":
