@@ -6,11 +6,13 @@ The grammar is that of Python packages (PEP 440) without epochs: 0.2.0, 0.2.0rc1
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
 from gitops.errors import PlanError, TreeError
-from gitops.layout import GENERATED_FILE
+from gitops.layout import GENERATED_FILE, STAGED_FILE
+from gitops.model import Tree
 
 _RELEASE = re.compile(
     r"(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"
@@ -29,21 +31,39 @@ _NOT_IN_DEVELOPMENT: Final = 10**9
 _Key = tuple[tuple[int, ...], int, int, int, int]
 
 
-def check_not_older(release: str, *, than: str) -> None:
+def check_not_older(release: str, tree: Tree) -> None:
     """Refuse to bring a repository back to an older release.
+
+    Of the records only the release is read: what else a newer one writes into them is
+    not known here. Records that cannot be read are left to their readers.
 
     Args:
         release: of this program.
-        than: the release that generated the repository's files.
+        tree: the repository.
 
     Raises:
         PlanError: this program is the older one, or its release is not one.
-        TreeError: the recorded release is not one.
+        TreeError: a recorded release is not one.
     """
+    for path in (GENERATED_FILE, STAGED_FILE):
+        recorded = _recorded(tree, path)
+        if recorded is not None:
+            _check(release, recorded, path)
+
+
+def _recorded(tree: Tree, path: str) -> str | None:
+    try:
+        found = json.loads(tree.read(path))["release"] if path in tree else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _check(release: str, than: str, path: str) -> None:
     recorded = _key(than)
     if recorded is None:
         raise TreeError(
-            f"{GENERATED_FILE}: {than[:40]!a} is not a release of directus-gitops",
+            f"{path}: {than[:40]!a} is not a release of directus-gitops",
             hint="restore the file from the history of the repository",
         )
     own = _key(release)

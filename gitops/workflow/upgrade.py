@@ -52,10 +52,9 @@ def plan_upgrade(
         TreeError: a record that cannot be read, or a symlink among generated files.
         RenderError: staged only: an overlay cannot be followed.
     """
+    check_not_older(release, world.tree)
     record = read_generated(world.tree)
     stage = read_stage(world.tree)
-    for recorded in (record.release, *([stage.release] if stage else [])):
-        check_not_older(release, than=recorded)
     if stage is not None and not staged:
         raise PlanError(
             f"a staged upgrade to {stage.release} is under way",

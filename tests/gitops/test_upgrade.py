@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -414,29 +416,47 @@ IN_ORDER = (
 )
 
 
+def recorded(release: object, path: str = ".directus-gitops/generated.json") -> Tree:
+    return tree({path: json.dumps({"release": release, "options": {"unknown": "x"}})})
+
+
 def test_releases_are_ordered_as_packages_are() -> None:
     from packaging.version import Version
 
     assert [str(Version(r)) for r in IN_ORDER] == sorted(IN_ORDER, key=Version)
     for index, release in enumerate(IN_ORDER):
         for older in IN_ORDER[: index + 1]:
-            check_not_older(release, than=older)
+            check_not_older(release, recorded(older))
         for newer in IN_ORDER[index + 1 :]:
             with pytest.raises(PlanError, match="never goes back"):
-                check_not_older(release, than=newer)
+                check_not_older(release, recorded(newer))
 
 
 def test_trailing_zeros_and_local_parts_make_no_release_newer() -> None:
-    check_not_older("1.0", than="1.0.0")
-    check_not_older("1.0.0", than="1.0+gabc.1")
+    check_not_older("1.0", recorded("1.0.0"))
+    check_not_older("1.0.0", recorded("1.0+gabc.1"))
+
+
+def test_a_base_that_a_newer_release_has_staged_is_not_gone_on_with() -> None:
+    stage = ".directus-gitops/staged.json"
+    check_not_older("1.0", recorded("1.0", stage))
+    with pytest.raises(PlanError, match="never goes back"):
+        check_not_older("1.0", recorded("1.1", stage))
 
 
 @pytest.mark.parametrize("text", ["", "latest", "1.0\n", "v1.0", "1..0", "9" * 5000])
 def test_what_is_no_release_is_refused_wherever_it_stands(text: str) -> None:
-    with pytest.raises(TreeError, match="not a release"):
-        check_not_older("1.0", than=text)
+    for path in (".directus-gitops/generated.json", ".directus-gitops/staged.json"):
+        with pytest.raises(TreeError, match=f"{path}: .* is not a release"):
+            check_not_older("1.0", recorded(text, path))
     with pytest.raises(PlanError, match="not a release"):
-        check_not_older(text, than="1.0")
+        check_not_older(text, recorded("1.0"))
+
+
+def test_a_record_that_cannot_be_read_is_left_to_its_reader() -> None:
+    check_not_older("1.0", tree({}))
+    check_not_older("1.0", recorded(3))
+    check_not_older("1.0", tree({".directus-gitops/generated.json": "[]"}))
 
 
 # --- two bases ---

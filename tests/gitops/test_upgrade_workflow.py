@@ -482,6 +482,13 @@ def test_a_repository_that_was_not_generated_is_refused_with_a_hint(
 def test_an_older_installation_never_goes_back(fleet: Upgrading) -> None:
     with pytest.raises(PlanError, match=r"0\.1\.0, which is newer than 0\.0\.9"):
         fleet.upgrade(release="0.0.9")
+    later = record(fleet)
+    later["release"] = "9.0"
+    later["options"]["invented"] = "later"
+    fleet.push({RECORD: json.dumps(later)})
+    with pytest.raises(PlanError, match=r"9\.0, which is newer") as caught:
+        fleet.upgrade()
+    assert "9.0" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"release": "0.1.0"}'])
