@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -55,6 +56,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = store
+    app.state.fetches = asyncio.Semaphore(fetch.AT_ONCE)
     app.include_router(api.router)
     app.include_router(fetch.router)
     app.include_router(pages.router)

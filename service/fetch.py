@@ -18,6 +18,7 @@ from service.repository import forge_folder
 
 router = APIRouter(include_in_schema=False)
 
+AT_ONCE: Final = 4  # a clone is held in memory, and keeps a processor busy
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
 _SERVED: Final = frozenset({"info/refs", "git-upload-pack", "HEAD"})
 _BODY_LIMIT: Final = 2 * 1024 * 1024  # wants and haves; a large fetch sends kilobytes
@@ -32,19 +33,17 @@ async def fetch(name: str, rest: str, request: Request, _token: Viewer) -> Respo
     service = request.query_params.get("service", "git-upload-pack")
     if service != "git-upload-pack":
         raise HTTPException(403, "this repository is changed through pull requests")
-    answer = await run_in_threadpool(
-        serve_fetch,
-        repository,
-        request=CgiRequest(
-            method=request.method,
-            path=f"/{rest}",
-            query=request.url.query,
-            content_type=request.headers.get("content-type", ""),
-            content_encoding=request.headers.get("content-encoding", ""),
-            protocol=request.headers.get("git-protocol", ""),
-            body=await _body(request),
-        ),
+    asked = CgiRequest(
+        method=request.method,
+        path=f"/{rest}",
+        query=request.url.query,
+        content_type=request.headers.get("content-type", ""),
+        content_encoding=request.headers.get("content-encoding", ""),
+        protocol=request.headers.get("git-protocol", ""),
+        body=await _body(request),
     )
+    async with request.app.state.fetches:
+        answer = await run_in_threadpool(serve_fetch, repository, request=asked)
     response = Response(answer.body, status_code=answer.status)
     for header, value in answer.headers:
         response.headers[header] = value

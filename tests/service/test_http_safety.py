@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,15 @@ from fastapi import FastAPI
 
 from gitops.forges import PullRequestDraft
 from gitops.forges.embedded import EmbeddedForge
-from gitops.git import BareRepository
+from gitops.git import BareRepository, find_git, use_git
+from gitops.git.command import SEARCH_PATH
 from gitops.model import BranchName
 from service.app import create_app
 from service.clock import utc_now
+from service.fetch import AT_ONCE
 from service.settings import load
 from service.store import Role, Store
-from tests.support.http import ask, routes_of
+from tests.support.http import ask, ask_at_once, routes_of
 from tests.support.lab import Lab, copy_of, make_template
 
 OPEN = {
@@ -294,6 +297,30 @@ def test_a_body_that_no_fetch_needs_is_not_read_to_its_end(served: House) -> Non
         content=b"0" * (3 << 20),
     )
     assert answer.status_code == 413
+
+
+def test_many_who_clone_at_once_wait_for_each_other(
+    served: House, tmp_path: Path
+) -> None:
+    real, log = find_git().path, tmp_path / "log"
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text(
+        f'#!/bin/sh\necho + >>{log}\n{real} "$@"\nsleep 0.2\necho - >>{log}\n'
+    )
+    slow.chmod(0o755)
+    token = served.token()
+    path = "/git/fleet.git/info/refs?service=git-upload-pack"
+    use_git(str(slow.parent))
+    log.unlink()
+    try:
+        answers = ask_at_once(served.app, path, times=12, headers=token)
+    finally:
+        use_git(SEARCH_PATH)
+    assert {answer.status_code for answer in answers} == {200}
+    signs = [1 if sign == "+" else -1 for sign in log.read_text().split()]
+    assert signs.count(1) == 12
+    assert max(accumulate(signs)) <= AT_ONCE
 
 
 def test_hostile_texts_are_texts_on_every_page(served: House, lab: Lab) -> None:
