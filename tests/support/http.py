@@ -24,13 +24,28 @@ def ask(
     """Send one request; a bug in the application is an answer too, not an exception."""
 
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://service.example"
-        ) as client:
+        async with _client(app) as client:
             return await client.request(method, path, headers=headers, content=content)
 
     return asyncio.run(send())
+
+
+def ask_at_once(
+    app: FastAPI, path: str, *, times: int, headers: Headers = NO_HEADERS
+) -> list[httpx.Response]:
+    """Send the same request many times, all before the first answer."""
+
+    async def send() -> list[httpx.Response]:
+        async with _client(app) as client:
+            requests = [client.get(path, headers=headers) for _ in range(times)]
+            return await asyncio.gather(*requests)
+
+    return asyncio.run(send())
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://service.example")
 
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
