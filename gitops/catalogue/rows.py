@@ -82,7 +82,7 @@ LICENCES: Final = (
         since="9.0.0",
         name="GPL-3.0-only",
         meaning="free software",
-        source="https://www.npmjs.com/package/directus/v/9.26.0",
+        source="https://github.com/directus/directus/releases/tag/v9.26.0",
     ),
     Licence(
         since="10.0.0",
