@@ -23,6 +23,7 @@ from gitops.schemas import load_schemas
 from gitops.toolchain import Kustomize, find_kustomize
 from gitops.workflow import Workplace
 from gitops.workflow.place import Progress, fleet_of, silent
+from service.folders import prepare
 from service.locks import exclusive
 from service.settings import Settings
 from service.store import Store
@@ -173,6 +174,7 @@ def kustomize_of(settings: Settings) -> Kustomize:
 
 def renderer_of(settings: Settings) -> Renderer:
     """Make the renderer; its scratch folder is inside the data folder."""
+    prepare(settings.data)
     return Renderer(kustomize_of(settings), settings.cache / "render")
 
 

@@ -330,9 +330,11 @@ def tools_install(data: Data = None, as_json: AsJson = False) -> None:
     from gitops.toolchain import install_kustomize
     from service import settings as settings_module
     from service.cli.output import Output
+    from service.folders import prepare
 
     out = Output(as_json=as_json)
     settings = settings_module.load(data=data)
+    prepare(settings.data)
     with out.progress() as progress:
         tool = install_kustomize(
             settings.cache,

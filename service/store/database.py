@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from gitops.errors import StoreError
+from service.folders import prepare, private_file
 from service.locks import exclusive
 
 HEAD: Final = "0001"
@@ -43,8 +44,8 @@ def open_database(address: str, data: Path) -> Engine:
         StoreError: it cannot be opened, or a newer release has written it.
     """
     try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = _engine(address or f"sqlite:///{data / 'service.db'}")
+        prepare(data)
+        engine = _engine(address or _default(data))
         with exclusive(data / "locks" / "schema", wait=_BUSY_S, what="the database"):
             _upgrade(engine)
     except ImportError as error:
@@ -102,6 +103,12 @@ def _reason(error: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror}: {cause.filename}"
     return "".join(char for char in str(cause).partition("\n")[0] if char.isprintable())
+
+
+def _default(data: Path) -> str:
+    file = data / "service.db"
+    private_file(file)  # SQLite gives its other files the mode of this one
+    return f"sqlite:///{file}"
 
 
 def _engine(address: str) -> Engine:
