@@ -432,8 +432,10 @@ class Dumps:
         self.folder.mkdir()
         self.programs = root / "bin"
         self.script = root / "dump.sh"
-        path = f"base/components/backup-{database}/dump.sh"
-        self.script.write_bytes(shipped_tree().read(path))
+        self.back = root / "restore.sh"
+        for file in (self.script, self.back):
+            path = f"base/components/backup-{database}/{file.name}"
+            file.write_bytes(shipped_tree().read(path))
         for name in ("date", "gzip", "tail", "grep", "ls", "rm", "mv", "sh", "cat"):
             self.programs.mkdir(exist_ok=True)
             found = shutil.which(name)
@@ -446,12 +448,13 @@ class Dumps:
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
 
-    def run(self, *arguments: str) -> Completed:
-        """Run the script."""
+    def run(self, *arguments: str, script: Path | None = None) -> Completed:
+        """Run the dump script, or another one."""
         return run(
-            ["/bin/sh", str(self.script), *arguments],
+            ["/bin/sh", str(script or self.script), *arguments],
             env={
                 "PATH": str(self.programs),
+                "DONE": str(self.programs / "done"),
                 "BACKUP_FOLDER": str(self.folder),
                 "DB_HOST": "h",
                 "DB_PORT": "1",
@@ -460,6 +463,13 @@ class Dumps:
             },
             limits=Limits(timeout_s=30),
         )
+
+    def restore(self, *arguments: str) -> tuple[Completed, list[str]]:
+        """Run the other script; return what it did to the database, in order."""
+        done = self.programs / "done"
+        done.write_text("")
+        completed = self.run(*arguments, script=self.back)
+        return completed, done.read_text().splitlines()
 
     def kept(self) -> list[str]:
         """Return the dumps that have a name."""
@@ -472,7 +482,15 @@ def dumps(request: pytest.FixtureRequest, tmp_path: Path) -> Dumps:
     made.program(
         "pg_dump", 'for a; do case $a in --file=*) echo x > "${a#--file=}";; esac; done'
     )
-    made.program("pg_restore", 'cat "$2"')
+    made.program(
+        "pg_restore",
+        'case $1 in --list) cat "$2";; *) echo restore >> "$DONE";; esac',
+    )
+    made.program("psql", 'echo empty >> "$DONE"')
+    made.program(
+        "mariadb",
+        'case "$*" in *DROP*) echo empty;; *) echo restore;; esac >> "$DONE"; cat',
+    )
     made.program("mariadb-dump", "echo CREATE; echo '-- Dump completed on today'")
     return made
 
@@ -514,6 +532,28 @@ def test_fourteen_dumps_of_each_kind_stay(dumps: Dumps) -> None:
     assert len(kept) == 15
     assert f"nightly-20200129T000000Z.{suffix}" in kept
     assert f"nightly-20200110T000000Z.{suffix}" not in kept
+
+
+def test_a_dump_is_put_back_into_an_emptied_database(dumps: Dumps) -> None:
+    assert dumps.run("before-migration").returncode == 0
+    (name,) = dumps.kept()
+    completed, done = dumps.restore(name)
+    assert completed.returncode == 0, completed.stderr
+    assert done == ["empty", "restore"]
+
+
+def test_without_a_whole_dump_nothing_is_emptied(dumps: Dumps) -> None:
+    assert dumps.run("nightly").returncode == 0
+    (name,) = dumps.kept()
+    for wrong in ((), ("no-such-file",)):
+        completed, done = dumps.restore(*wrong)
+        assert (completed.returncode, done) == (1, [])
+        assert name in completed.stdout.decode()
+    dumps.program("pg_restore", "exit 1")
+    (dumps.folder / name).write_bytes(b"cut off")
+    completed, done = dumps.restore(name)
+    assert completed.returncode != 0
+    assert done == []
 
 
 # --- redis ---

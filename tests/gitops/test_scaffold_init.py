@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -136,15 +137,44 @@ def test_no_agent_means_no_wiring() -> None:
     assert "agents/" not in tree.read("README.md").decode()
 
 
-def test_the_readme_says_what_is_left_to_do() -> None:
-    text = repository(CASES["external-shared-gke"]).read("README.md").decode()
-    for word in ("PUBLIC_URL", "DB_PASSWORD", "ReadWriteMany", "secrets.enc.yaml"):
-        assert word in text
-    assert (
-        "STORAGE_S3_KEY"
-        in repository(CASES["misread-names"]).read("README.md").decode()
-    )
-    assert "{" not in text
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("default", ["a default StorageClass", "class `nginx`", "never both"]),
+        ("mariadb-redis-s3-eks", ["STORAGE_S3_KEY", "ACM", "`io2`", "`directus`"]),
+        ("external-shared-gke", ["DB_PASSWORD", "ReadWriteMany", "sops-age"]),
+        ("postgres-redis-kind", ["kubeseal", "kubectl apply -k overlays/local/exa"]),
+        ("mariadb-shared-aks", ["azurefile-csi", "application routing"]),
+        ("misread-names", ["class `1e3`", "STORAGE_S3_SECRET", "DB_PASSWORD"]),
+    ],
+)
+def test_the_readme_says_what_is_left_to_do(name: str, words: list[str]) -> None:
+    text = repository(CASES[name]).read("README.md").decode()
+    assert [word for word in words if word not in text] == []
+    assert "PUBLIC_URL" in text
+    assert re.findall(r"\{\w+\}", text) == []
+
+
+def test_the_readmes_first_commands_name_files_that_are_there() -> None:
+    tree = repository(read_options(stack="acme", environments=("test", "live")))
+    text = tree.read("README.md").decode()
+    named = set(re.findall(r"(?:agents|overlays)/[a-z/-]+\.yaml", text))
+    assert "overlays/test/acme/namespace.yaml" in named
+    assert [path for path in named if path not in tree] == []
+    for folder in re.findall(r"kubectl apply -k (\S+)", text):
+        assert f"{folder}/kustomization.yaml" in tree
+
+
+def test_the_namespace_is_made_before_the_secret_that_lives_in_it() -> None:
+    text = repository(read_options()).read("README.md").decode()
+    made = text.index("kubectl create -f overlays/development/example/namespace.yaml")
+    assert made < text.index("secrets generate example development")
+
+
+def test_an_address_that_is_known_is_not_asked_for() -> None:
+    text = repository(CASES["mariadb-shared-aks"]).read("README.md").decode()
+    assert "put the address" not in text
+    assert "kubectl apply -k agents/flux" in text
 
 
 def test_a_class_for_volumes_is_asked_for_where_there_are_volumes_only() -> None:

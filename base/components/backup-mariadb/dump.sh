@@ -1,7 +1,7 @@
 #!/bin/sh
 # dump.sh KIND [PENDING]: one dump of the database into /backup/KIND-<time>.sql.gz.
 # With PENDING, only when that file is not empty. A dump has its name once it is proved complete.
-# Restore: gzip -dc /backup/KIND-<time>.sql.gz | mariadb --host=... --user=directus directus
+# restore.sh, beside it, puts one back.
 set -eu
 kind=$1
 if [ $# -gt 1 ] && [ ! -s "$2" ]; then
