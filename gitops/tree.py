@@ -86,7 +86,10 @@ class _WorkTreeBlobs(Mapping[BlobId, bytes]):
     def __getitem__(self, key: BlobId) -> bytes:
         file = self._files[key]
         if file.trouble:
-            raise TreeError(f"{_shown(file.path)}: {file.trouble}")
+            raise TreeError(
+                f"{_shown(file.path)}: {file.trouble}",
+                hint="only readable files of at most 1 MiB are read",
+            )
         try:
             content = _content(file.place, file.entry.mode)
         except OSError as exc:

@@ -53,7 +53,7 @@ def fault_at(
         path=FLEET_FILE,
         line=line,
         column=column,
-        hint=hint,
+        hint=hint or "docs/gitops-yaml.md describes every key",
     )
 
 

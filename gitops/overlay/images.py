@@ -201,5 +201,9 @@ def scalar_at(mapping: Mapping, key: str, path: str) -> Scalar | None:
 
 def _misshapen(node: Node, path: str, what: str, wanted: str) -> YamlError:
     return YamlError(
-        f"{what} must be {wanted}", path=path, line=node.line, column=node.column
+        f"{what} must be {wanted}",
+        path=path,
+        line=node.line,
+        column=node.column,
+        hint="see the overlays that `directus-gitops init` generates",
     )

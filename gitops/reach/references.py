@@ -166,7 +166,10 @@ def _unknown(key: Scalar, path: str) -> RenderError:
     )
 
 
-def _refused(path: str, line: int, problem: str, *, hint: str = "") -> RenderError:
+_HINT: Final = "write it as kustomize documents it, in full"
+
+
+def _refused(path: str, line: int, problem: str, *, hint: str = _HINT) -> RenderError:
     return RenderError(f"{path}:{line}: {problem}", path=path, line=line, hint=hint)
 
 

@@ -114,6 +114,7 @@ class _Walk:
             raise RenderError(
                 f"{shown(self.folder)}: no folder with a kustomization file",
                 path=self.folder,
+                hint="a symlink, a submodule or a file in its place is not followed",
             )
         try:
             self._enter(path, file)
@@ -230,7 +231,9 @@ class _Walk:
         content = self.tree.read(path)
         if len(content) > FILE_BYTES:
             raise YamlError(
-                f"{len(content)} bytes; at most {FILE_BYTES} are read", path=path
+                f"{len(content)} bytes; at most {FILE_BYTES} are read",
+                path=path,
+                hint="split the file; a cluster takes no larger object either",
             )
         blob = self.tree.entries[path].blob
         if is_yaml and blob not in self.memory.checked:
@@ -247,7 +250,12 @@ class _Walk:
     # --- errors ---
 
     def _refused(
-        self, reference: Reference, file: str, problem: str, *, hint: str = ""
+        self,
+        reference: Reference,
+        file: str,
+        problem: str,
+        *,
+        hint: str = "take this reference out, or correct it",
     ) -> RenderError:
         return self._with_origin(
             RenderError(

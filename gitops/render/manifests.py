@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from gitops.errors import RenderError, YamlError
 from gitops.model import Json, Manifest, Manifests
 from gitops.yamltext import Document, parse_documents
+
+_HINT: Final = "no real kustomize prints that; `directus-gitops tools install` has one"
 
 
 def manifests_of(text: bytes, folder: str) -> Manifests:
@@ -22,6 +25,7 @@ def manifests_of(text: bytes, folder: str) -> Manifests:
             f"{folder}: kustomize's output cannot be read: {error.problem} "
             f"(line {error.line})",
             path=folder,
+            hint=_HINT,
         ) from error
     if not documents:
         raise RenderError(
@@ -53,6 +57,7 @@ def _manifest(document: Document, folder: str) -> Manifest:
         f"{folder}: line {document.line} of kustomize's output begins no object "
         "with apiVersion, kind and metadata.name",
         path=folder,
+        hint=_HINT,
     )
 
 

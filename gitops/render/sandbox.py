@@ -150,6 +150,7 @@ def _output(
     raise RenderError(
         f"{place}: kustomize failed{code}: {words or 'it does not say why'}",
         path=folder,
+        hint="these are kustomize's own words; correct what they name",
     )
 
 

@@ -65,7 +65,7 @@ def check_repository(
     found = [
         finding
         for finding in check_tree(tree, fleet)
-        if only is None or finding.path.rpartition("/")[0] in folders
+        if only is None or _is_about(finding, folders)
     ]
     prefetch(tree, folders)
     built = renderer.attempt(
@@ -117,6 +117,13 @@ def _folder_of(tree: Tree, fleet: Fleet, target: Target) -> str:
     except TreeError:
         # Broken, and that will be a finding; where it is does not depend on that.
         return overlay_path(fleet.overlay_pattern, target)
+
+
+def _is_about(finding: Finding, folders: tuple[str, ...]) -> bool:
+    """Whether a finding is in one of the folders, or about a folder itself."""
+    return finding.path.rpartition("/")[0] in folders or any(
+        f"{folder}/".startswith(f"{finding.path}/") for folder in folders
+    )
 
 
 def _judged(

@@ -205,7 +205,9 @@ def _scan(text: bytes, path: str) -> Iterator[EnvLine | YamlError]:
     """Yield entries and problems in file order."""
     if len(text) > FILE_LIMITS.size:
         yield YamlError(
-            f"{len(text)} bytes; at most {FILE_LIMITS.size} are read", path=path
+            f"{len(text)} bytes; at most {FILE_LIMITS.size} are read",
+            path=path,
+            hint="put large values into files of their own",
         )
         return
     seen: dict[str, int] = {}

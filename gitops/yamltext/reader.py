@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import yaml
 
@@ -55,7 +55,9 @@ def compose(text: bytes, path: str) -> Node:
     """
     documents = tuple(read_documents(text, path, FILE_LIMITS))
     if not documents:
-        raise YamlError("the file is empty", path=path)
+        raise YamlError(
+            "the file is empty", path=path, hint="restore its content, or remove it"
+        )
     return documents[0]
 
 
@@ -119,18 +121,25 @@ def _events(text: str, path: str, loader: type) -> Iterator[_Event]:
             hint=_hint_for(text, mark.line if mark else 0),
         ) from error
     except yaml.reader.ReaderError as error:
-        raise YamlError(f"not YAML: {error.reason}", path=path) from error
+        raise YamlError(
+            f"not YAML: {error.reason}", path=path, hint=_CORRECT_IT
+        ) from error
     except Exception as error:
         # Known: ValueError from an escape beyond Unicode, RecursionError. A new
         # release may bring others, and none may become a crash of the service.
-        raise YamlError(f"not YAML: {type(error).__name__}", path=path) from error
+        raise YamlError(
+            f"not YAML: {type(error).__name__}", path=path, hint=_CORRECT_IT
+        ) from error
+
+
+_CORRECT_IT: Final = "correct this line, or what leads to it"
 
 
 def _hint_for(text: str, line: int) -> str:
     lines = text.splitlines()
     if line < len(lines) and lines[line].lstrip(" ").startswith("\t"):
         return "indent with spaces; YAML does not allow tabs there"
-    return ""
+    return _CORRECT_IT
 
 
 @dataclass(slots=True)
@@ -168,7 +177,9 @@ class _Composer:
                 self.stack.append(_Open(event, event.anchor or ""))
                 if len(self.stack) > self.limits.depth:
                     self._refuse(
-                        f"nested deeper than {self.limits.depth} levels", event
+                        f"nested deeper than {self.limits.depth} levels",
+                        event,
+                        hint="no manifest needs that many; flatten it",
                     )
             case yaml.CollectionEndEvent():
                 opened = self.stack.pop()
@@ -218,12 +229,17 @@ class _Composer:
     def _alias(self, event: _Event) -> Node | None:
         self.aliases += 1
         if self.aliases > self.limits.aliases:
-            self._refuse(f"more than {self.limits.aliases} aliases", event)
+            self._refuse(
+                f"more than {self.limits.aliases} aliases",
+                event,
+                hint="write the values out",
+            )
         found = self.anchors.get(event.anchor)
         if found is None:
             self._refuse(
                 f"alias *{event.anchor[:40]} stands for nothing that is complete here",
                 event,
+                hint="write the value out",
             )
         target, weight = found
         mark, end = event.start_mark, event.end_mark
@@ -281,7 +297,9 @@ class _Composer:
         seen: dict[str, int] = {}
         for key, value in zip(children[::2], children[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self._refuse_at("a key must be plain text", key)
+                self._refuse_at(
+                    "a key must be plain text", key, hint="write the key as one word"
+                )
             if key.value == "<<" and key.style is Style.PLAIN:
                 self._refuse_at(
                     "merge keys (<<) are not read", key, hint="write the keys out"
@@ -319,7 +337,9 @@ class _Composer:
         try:
             event.value.encode()
         except UnicodeEncodeError:
-            self._refuse("half of a surrogate pair", event)
+            self._refuse(
+                "half of a surrogate pair", event, hint="write the character itself"
+            )
 
     def _refuse(self, message: str, event: _Event, *, hint: str = "") -> NoReturn:
         mark = event.start_mark

@@ -74,14 +74,15 @@ class Output:
         """Print a table for people."""
         if self.as_json:
             return
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(escape(printable(cell)) for cell in row))
+            # As text: no markup and no emoji codes in what people wrote.
+            table.add_row(*(Text(printable(cell)) for cell in row))
         _console().print(table)
 
     @contextmanager
