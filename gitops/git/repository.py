@@ -17,7 +17,7 @@ from typing import Final
 
 from gitops import layout
 from gitops.errors import GitError, InputError
-from gitops.git.blobs import LazyBlobs, parse_batch
+from gitops.git.blobs import BlobReader, LazyBlobs
 from gitops.git.command import Answer, SafeRepository, Walls
 from gitops.git.objects import (
     GitObject,
@@ -27,7 +27,7 @@ from gitops.git.objects import (
     entries_of,
     pack,
 )
-from gitops.model import BlobId, BranchName, CommitId, FileEdit, Tree
+from gitops.model import BranchName, CommitId, FileEdit, Tree
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _FEW_OBJECTS: Final = 100  # as receive-pack: fewer are stored loose, more as a pack
@@ -92,6 +92,7 @@ class Repository(ABC):
         self._path = path
         self._namespace = namespace
         self._git = SafeRepository(Walls(git_dir=path))
+        self._blobs = BlobReader(self._ask, self._mend)
 
     # --- asking git ---
 
@@ -161,7 +162,7 @@ class Repository(ABC):
         listing = self._list(commit, "-r")
         entries = entries_of(listing)
         return Tree(
-            commit=commit, entries=entries, blobs=LazyBlobs(self.read_listed, entries)
+            commit=commit, entries=entries, blobs=LazyBlobs(self._blobs, entries)
         )
 
     def _list(self, commit: CommitId, *flags: str) -> bytes:
@@ -194,31 +195,16 @@ class Repository(ABC):
         return {commit for commit, kind in pairs if kind != b"commit"}
 
     def read_blobs(self, blobs: Sequence[str]) -> dict[str, bytes]:
-        """Return the bytes of objects, read by one process.
+        """Return the bytes of objects, read by two processes.
 
         Args:
             blobs: object ids, or `commit:path`.
 
         Returns:
-            What is there; names of other things than blobs are left out.
+            What is there; names of other things than blobs are left out, and those of
+            blobs over 1 MiB.
         """
-        stdin = "".join(f"{blob}\n" for blob in blobs).encode()
-        answer = self._ask("cat-file", "--batch", stdin=stdin)
-        return dict(parse_batch(blobs, answer.stdout))
-
-    def read_listed(self, blobs: Sequence[BlobId]) -> dict[BlobId, bytes]:
-        """Return the bytes of blobs that a tree of this repository lists.
-
-        Raises:
-            GitError: one of them is missing, and cannot be fetched again.
-        """
-        found = self.read_blobs(blobs)
-        if len(found) < len(blobs):
-            self._mend("blobs of a commit are missing")
-            found = self.read_blobs(blobs)
-        if len(found) < len(blobs):
-            raise GitError("files of a commit are missing in the repository")
-        return {blob: found[blob] for blob in blobs}
+        return self._blobs.read_small(blobs)
 
     def blob_at(self, commit: CommitId, path: str) -> bytes | None:
         """Return what git stores at a path; None when there is no file.
@@ -231,7 +217,7 @@ class Repository(ABC):
     def blobs_at(
         self, places: Sequence[tuple[CommitId, str]]
     ) -> tuple[bytes | None, ...]:
-        """Return what git stores at many places, read by two processes in all.
+        """Return what git stores at many places; nothing for what is too large.
 
         Raises:
             GitError: one of the commits is not here.

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gitops.errors import GitError, InputError, TreeError
-from gitops.git import BareRepository, LazyBlobs, Repository, checked_commit
+from gitops.git import BareRepository, LazyBlobs, Repository, blobs as blobs_module
+from gitops.git.blobs import MAX_BLOB
+from gitops.git.repository import checked_commit
 from gitops.model import BlobId, BranchName, CommitId, Entry, Mode, blob_id
 from tests.support.repos import (
     BOT,
@@ -140,6 +142,44 @@ def test_many_blobs_are_loaded_together_and_kept(
     remote.rename(remote.with_name("gone"))
     assert {blobs[key] for key in blobs} == {text.encode() for text in FILES.values()}
     assert len(blobs) == len(FILES)
+
+
+def test_a_file_that_is_too_large_is_never_read(
+    remote: Path, repository: Repository
+) -> None:
+    tip = person_pushes(
+        remote, {"z": b"z" * (MAX_BLOB + 1), "limit": b"l" * MAX_BLOB, "b": "b"}
+    )
+    tree = repository.read_tree(tip)
+    tree.prefetch(["b", "z", "limit"])
+    remote.rename(remote.with_name("gone"))
+    assert len(tree.read("limit")) == MAX_BLOB
+    assert tree.read("b") == b"b"
+    with pytest.raises(TreeError, match="z: is larger than 1048576 bytes") as caught:
+        tree.read("z")
+    assert caught.value.hint
+
+
+def test_a_file_that_is_too_large_is_not_read_from_history_either(
+    remote: Path, repository: Repository
+) -> None:
+    tip = person_pushes(remote, {"z": b"z" * (MAX_BLOB + 1), "b": "b"})
+    assert repository.blobs_at([(tip, "z"), (tip, "b")]) == (None, b"b")
+
+
+def test_no_more_is_loaded_ahead_than_memory_shall_hold(
+    remote: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs_module, "MAX_AHEAD", 20)
+    files = {f"f{number}": f"{number}" * 9 for number in range(9)}
+    tree = repository.read_tree(person_pushes(remote, files))
+    tree.prefetch(files)
+    remote.rename(remote.with_name("gone"))
+    assert [tree.read(path) for path in ("f0", "f1")] == [b"0" * 9, b"1" * 9]
+    with pytest.raises(GitError):
+        tree.read("f2")
+    remote.with_name("gone").rename(remote)
+    assert {p: tree.read(p).decode() for p in files} == files
 
 
 def test_asking_what_a_tree_holds_reads_nothing(
