@@ -33,7 +33,9 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, known_secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self._known = tuple(known_secrets)
+        known = tuple(known_secrets)
+        # Also as JSON writes them: a quote or an umlaut must not hide a secret.
+        self._known = (*known, *(json.dumps(secret)[1:-1] for secret in known))
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the record; values that JSON does not know become text."""

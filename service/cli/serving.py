@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import sys
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
+from gitops.errors import InputError
 from service.cli.options import AsJson, Data
 
 
@@ -35,19 +40,44 @@ def serve(
     settings = settings_module.load(data=data, host=host, port=port)
     configure(settings.log_level)
     lock = settings.data / "locks" / "serve"
-    with exclusive(lock, wait=0, what="the data folder"):
-        store = Store(settings.database, settings.data, utc_now)
-        try:
-            address = f"http://{settings.host}:{settings.port}"
-            Output(as_json=as_json).document({"url": address})
-            remark(f"Serving {address} (stop with Ctrl-C)")
-            uvicorn.run(
-                create_app(settings, store),
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=20,
-            )
-        finally:
-            store.close()
+    # uvicorn ends in good order, then raises the signal again: that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with (
+        exclusive(lock, wait=0, what="the data folder"),
+        closing(Store(settings.database, settings.data, utc_now)) as store,
+        _listening(settings.host, settings.port) as listening,
+    ):
+        config = uvicorn.Config(
+            create_app(settings, store),
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=20,
+        )
+        address = _address(settings.host, listening.getsockname()[1])
+        out = Output(as_json=as_json)
+        out.document({"url": address})
+        sys.stdout.flush()  # whoever waits for the address reads it now
+        remark(f"Serving {address} (stop with Ctrl-C)")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen, so that the address is right when it is told.
+
+    Raises:
+        InputError: nobody can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no host name"
+        raise InputError(
+            f"cannot listen on {_address(host, port)}: {reason}",
+            hint="does another program use the port? choose one with --port; "
+            "0 takes any that is free",
+        ) from error
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
