@@ -27,6 +27,7 @@ _PROBES: Final = {
     "readinessProbe": "readiness probe",
     "startupProbe": "startup probe",
 }
+_AMOUNTS: Final = {"requests": " request", "limits": " limit"}
 _SPEC: Final = {
     "replicas": "replicas",
     "minReplicas": "least replicas",
@@ -92,7 +93,7 @@ def _in_container(path: FieldPath) -> int | None:
         if path[: start + 1] != head:
             continue
         rest = path[start + 1 :]
-        if len(rest) > 1 and rest[0] in _CONTAINERS and rest[1].startswith("["):
+        if len(rest) > 2 and rest[0] in _CONTAINERS and rest[1].startswith("["):
             return start + 1
     return None
 
@@ -104,9 +105,8 @@ def _in_one_container(path: FieldPath, inner: int) -> Topic:
     if rest[0] == "env" and len(rest) > 1:
         label: Phrase = ("environment variable ", Quote(bare(rest[1])), *of)
         return Topic(prefix=(*head, *rest[:2]), label=label)
-    if rest[0] == "resources" and len(rest) > 2:
-        what = {"requests": "request", "limits": "limit"}.get(rest[1], rest[1])
-        label = (Quote(rest[2]), f" {what}", *of)
+    if rest[0] == "resources" and len(rest) > 2 and rest[1] in _AMOUNTS:
+        label = (Quote(rest[2]), _AMOUNTS[rest[1]], *of)
         return Topic(prefix=(*head, *rest[:3]), label=label)
     if rest[0] in _PROBES:
         return Topic(prefix=(*head, rest[0]), label=(_PROBES[rest[0]], *of))
