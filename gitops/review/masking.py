@@ -35,6 +35,13 @@ _FIELDS: Final = frozenset(
         "bearertoken",
     }
 )
+_FIELD_ENDS: Final = ("password", "passwd", "passphrase")
+_WHOLE_FILES: Final = frozenset({".dockerconfigjson", ".dockercfg", ".htpasswd"})
+# A part that is an object of another kind: what is sealed has a Secret in clear in it.
+_KINDS_BELOW: Final = {
+    ("SealedSecret", "spec"): "SealedSecret.spec",
+    ("SealedSecret.spec", "template"): "Secret",
+}
 _HIDDEN_ANNOTATIONS: Final = frozenset(
     {"kubectl.kubernetes.io/last-applied-configuration"}
 )
@@ -50,10 +57,21 @@ _SHAPES: Final = tuple(
         r"(?i)\b(?:bearer|basic)\s+(?=\S*\d)(?P<hidden>[\w+/=.~-]{12,})",
         r"(?i)(?<![\w-])--?[\w-]{0,40}(?:password|passwd|passphrase|secret|token"
         r"|api-?key)[\w-]{0,40}=(?P<hidden>\S+)",
-        r"(?P<hidden>\$(?:argon2\w*|2[aby]|[156])\$\S{8,})",
+        r"(?P<hidden>\$(?:argon2\w*|2[aby]|apr1|[1567y])\$\S{8,})",
+        r"://(?P<hidden>[^\s/@:]{8,})@",  # a token in place of user and password
+        r"(?i)(?<![\w-])--?[\w-]{0,40}(?:password|passwd|passphrase|pass|secret|token"
+        r"|api-?key)[ \t]{1,8}[\"']?(?P<hidden>[^\s\"'$-][^\s\"']*)",
     )
 )
-# A line of an env, YAML or ini file; and a variable set in front of a shell command.
+# A word before a sign of assignment that may say secret: looked at more closely then.
+_NAME: Final = (
+    r"(?<![\w.-])(?=[\w.-]{0,60}(?i:pass|secret|token|cred|pwd|service|connect)"
+    r"|[\w.-]{1,60}(?i:key))"
+    r"(?P<bare>[\w.-]{1,60})"
+)
+# A line of an env, YAML or ini file; a variable set in front of a shell command; and
+# inside of a line: JSON, the same as text in JSON, an attribute, a part of a query or
+# of a list of settings, an element of XML.
 _ASSIGNMENTS: Final = (
     re.compile(
         r"(?m)^(?P<name>[ \t\"']*(?:export[ ]+)?(?P<bare>[\w.-]+)[\"']?"
@@ -63,9 +81,26 @@ _ASSIGNMENTS: Final = (
         r"(?<![\w-])(?P<name>(?P<bare>[A-Z][A-Z0-9_]{2,60})=[\"']?)"
         r"(?P<hidden>[^\s\"'$]\S*)"
     ),
+    re.compile(
+        rf"(?P<name>{_NAME}[\"']?[ \t]{{0,8}}[:=][ \t]{{0,8}}\")"
+        r"(?P<hidden>(?![$<{*%])(?:\\.|[^\"\\\n])+)"
+    ),
+    re.compile(
+        rf"(?P<name>{_NAME}[\"']?[ \t]{{0,8}}[:=][ \t]{{0,8}}')"
+        r"(?P<hidden>(?![$<{*%])[^'\n]+)"
+    ),
+    re.compile(
+        rf"(?P<name>{_NAME}\\{{1,3}}\"[ \t]{{0,8}}:[ \t]{{0,8}}\\{{1,3}}\")"
+        r"(?P<hidden>(?![$<{*%])[^\\\n]+)"
+    ),
+    re.compile(
+        rf"(?P<name>{_NAME}(?:=|:[ \t]{{1,8}}))"
+        r"(?P<hidden>[^\s\"'`$<{\[*%/&,;>}\\][^\s\"'`,;&<>}\\]*)"
+    ),
+    re.compile(rf"(?P<name><{_NAME}>)(?P<hidden>(?![$<{{*%])[^<\n]+)"),
 )
 _FLAG: Final = re.compile(
-    r"(?i)--?[\w-]{0,40}(?:password|passwd|passphrase|secret|token|api-?key)"
+    r"(?i)--?[\w-]{0,40}(?:password|passwd|passphrase|pass|secret|token|api-?key)"
 )
 
 
@@ -142,29 +177,23 @@ class Masker:
             case _:
                 return value
 
-    def _mapping(self, value: Mapping[str, Json]) -> dict[str, Json]:
-        if value.get("kind") == "Secret":
-            return {
-                key: self._all(item)
-                if key in ("data", "stringData")
-                else self._value(item)
-                for key, item in value.items()
-            }
+    def _mapping(self, value: Mapping[str, Json], kind: str = "") -> dict[str, Json]:
+        kind = kind or str(value.get("kind", ""))
         name = str(value.get("name", ""))
-        names_are_free = value.get("kind") == "ConfigMap"
-        result: dict[str, Json] = {}
-        for key, item in value.items():
-            if names_are_free and key in ("data", "binaryData"):
-                result[key] = self._config(item)
-            elif (
-                _is_hidden(name, item)
-                if key == "value"
-                else _is_secret_field(key, item)
-            ):
-                result[key] = self._all(item)
-            else:
-                result[key] = self._value(item)
-        return result
+        return {key: self._item(kind, name, key, item) for key, item in value.items()}
+
+    def _item(self, kind: str, name: str, key: str, item: Json) -> Json:
+        below = _KINDS_BELOW.get((kind, key))
+        if below is not None and isinstance(item, Mapping):
+            return self._mapping(item, below)
+        if kind == "ConfigMap" and key in ("data", "binaryData"):
+            return self._config(item)
+        is_hidden = (
+            _is_hidden(name, item) if key == "value" else _is_secret_field(key, item)
+        )
+        if is_hidden or (kind == "Secret" and key == "data") or key == "stringData":
+            return self._all(item)
+        return self._value(item)
 
     def _config(self, data: Json) -> Json:
         if not isinstance(data, Mapping):
@@ -201,6 +230,8 @@ class Masker:
 def _is_hidden(name: str, value: Json) -> bool:
     """Whether the name says secret; what the value says alone is `text`'s to hide."""
     text = value if isinstance(value, str) else str(value).lower()
+    if name in _WHOLE_FILES:
+        return True
     return is_secret_name(name) and is_secret(name, text)
 
 
@@ -211,4 +242,5 @@ def _is_secret_field(key: str, value: Json) -> bool:
         return True
     if _VARIABLE.fullmatch(key):
         return _is_hidden(key, value)
-    return key.replace("-", "").replace("_", "").lower() in _FIELDS
+    word = key.rpartition("/")[2].replace("-", "").replace("_", "").lower()
+    return word in _FIELDS or word.endswith(_FIELD_ENDS)
