@@ -7,8 +7,8 @@ docs/rules.md lists every rule.
     rule         what a rule and a breach of it are
     view         the objects of a set as the rules ask about them (shapes, images,
                  environment: what a container will find)
-    names api selectors references exposure pods security directus scaling
-    databases secrets                          rules about objects, one family a file
+    names api selectors references exposure pods security directus settings running
+    scaling databases secrets                  rules about objects, one family a file
     files overlays repository scan             rules about files, trees and edits
     placing page                               breach -> finding; rules -> docs/rules.md
 """
@@ -31,9 +31,11 @@ from gitops.validate import (
     pods,
     references,
     repository,
+    running,
     scaling,
     secrets,
     selectors,
+    settings,
 )
 from gitops.validate.files import read_files
 from gitops.validate.page import write_page
@@ -61,6 +63,8 @@ _OBJECT_FAMILIES: Final = (
     exposure,
     pods,
     directus,
+    settings,
+    running,
     scaling,
     databases,
     secrets,
@@ -72,7 +76,7 @@ _CHAPTERS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Selectors and Services": selectors.RULES,
     "References": references.RULES,
     "Pods": pods.RULES,
-    "Directus": directus.RULES,
+    "Directus": (*directus.RULES, *settings.RULES, *running.RULES),
     "Several replicas": scaling.RULES,
     "Databases": databases.RULES,
     "Ingress and PUBLIC_URL": exposure.RULES,

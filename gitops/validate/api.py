@@ -10,7 +10,7 @@ from gitops.model import Manifest, Severity
 from gitops.schemas import NoSchema, Place
 from gitops.secretfile import is_sops, without_sops
 from gitops.validate.rule import Item, Problem, Rule, shown
-from gitops.validate.shapes import at
+from gitops.validate.shapes import at, mapping, mappings
 from gitops.validate.view import View
 
 SCHEMA: Final = Rule(
@@ -164,6 +164,8 @@ def _without_schema(
 
 
 def _custom(item: Item, needed: tuple[Place, ...]) -> Iterator[Problem]:
+    if _names_its_sources(item):
+        return
     for place in needed:
         if at(item.manifest.body, place) in (None, "", {}, []):
             field = place[:-1] if isinstance(place[-1], int) else place
@@ -173,3 +175,14 @@ def _custom(item: Item, needed: tuple[Place, ...]) -> Iterator[Problem]:
                 at=field,
                 message=f"a {shown(item.manifest.kind)} needs this field",
             )
+
+
+def _names_its_sources(item: Item) -> bool:
+    """Whether each entry of an ExternalSecret names a store or generator of its own."""
+    body = item.manifest.body
+    entries = [
+        entry
+        for field in ("data", "dataFrom")
+        for _, entry in mappings(at(body, ("spec", field)))
+    ]
+    return bool(entries) and all(mapping(e.get("sourceRef")) for e in entries)

@@ -48,6 +48,13 @@ CONFIG_LINE: Final = Rule(
     "and drops everything after a line that is too long.",
     fix="write KEY=VALUE, once for each key",
 )
+CONFIG_VALUE: Final = Rule(
+    name="config-value",
+    severity=Severity.WARNING,
+    why="kustomize takes everything after the first = as the value, as it stands: "
+    "quotes, blanks and a remark at the end become part of it.",
+    fix="write the bare value; a remark has a line of its own",
+)
 CONFIG_UNUSED: Final = Rule(
     name="config-unused",
     severity=Severity.WARNING,
@@ -56,7 +63,14 @@ CONFIG_UNUSED: Final = Rule(
     fix="name it under configMapGenerator, envs",
 )
 
-RULES: Final = (SEVERAL, DOES_NOT_BUILD, IMAGE_ENTRY, CONFIG_LINE, CONFIG_UNUSED)
+RULES: Final = (
+    SEVERAL,
+    DOES_NOT_BUILD,
+    IMAGE_ENTRY,
+    CONFIG_LINE,
+    CONFIG_VALUE,
+    CONFIG_UNUSED,
+)
 
 
 def overlay_findings(
@@ -149,3 +163,18 @@ def settings_findings(tree: Tree, path: str) -> Iterator[Finding]:
             yield finding(
                 SECRET_IN_CLEAR, path, number, f"{shown(name.strip())} {kind}"
             )
+        surplus = _surplus(name, value.rstrip("\r"))
+        if surplus:
+            yield finding(
+                CONFIG_VALUE, path, number, f"{shown(name.strip())} {surplus}"
+            )
+
+
+def _surplus(name: str, value: str) -> str:
+    """Say what is around a value that was hardly meant; "" for a bare one."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if is_quoted and "CONTENT_SECURITY_POLICY" not in name:  # where 'self' is a word
+        return "is in quotes"
+    if " # " in value:
+        return "ends with a remark"
+    return "has blanks around it" if value != value.strip() else ""

@@ -10,7 +10,7 @@ from gitops.errors import InputError
 from gitops.model import Severity
 from gitops.validate.rule import Problem, Rule, shown
 from gitops.validate.security import security_gaps
-from gitops.validate.shapes import at, mapping, mappings, text
+from gitops.validate.shapes import at, items, mapping, mappings, text
 from gitops.validate.view import Container, Pods, View
 from gitops.versions import check_digest, check_image, check_tag, version_of
 
@@ -77,6 +77,13 @@ DUPLICATE_VARIABLE: Final = Rule(
     why="Of two variables with one name the last wins; a patch may remove both.",
     fix="keep one of them",
 )
+SECRET_ARGUMENT: Final = Rule(
+    name="secret-in-arguments",
+    severity=Severity.WARNING,
+    why="The arguments of a process can be read by everybody on the node, and by "
+    "whatever lists processes.",
+    fix="let the program read it from its environment, a file or standard input",
+)
 
 RULES: Final = (
     BARE_POD,
@@ -88,6 +95,7 @@ RULES: Final = (
     IMAGE,
     FLOATING_TAG,
     DUPLICATE_VARIABLE,
+    SECRET_ARGUMENT,
 )
 
 _FLOATING: Final = frozenset(
@@ -109,6 +117,7 @@ def problems(view: View) -> Iterator[Problem]:
             yield from _resources(pods, container)
             yield from _image(pods, container)
             yield from _variables(pods, container)
+            yield from _arguments(pods, container)
         if pods.is_serving:
             for container in pods.main:
                 yield from _probes(pods, container)
@@ -220,3 +229,22 @@ def _variables(pods: Pods, container: Container) -> Iterator[Problem]:
                 at=(*container.at, "env", index, "name"),
                 message=f"sets {shown(name)} more than once",
             )
+
+
+def _arguments(pods: Pods, container: Container) -> Iterator[Problem]:
+    """Find `$(NAME)` in an argument, which Kubernetes replaces by the value."""
+    secret = [
+        text(entry.get("name"))
+        for _, entry in mappings(container.body.get("env"))
+        if at(entry, ("valueFrom", "secretKeyRef")) is not None
+    ]
+    for field in ("command", "args"):
+        for index, word in enumerate(items(container.body.get(field))):
+            for name in secret:
+                if f"$({name})" in text(word).replace("$$", ""):
+                    yield Problem(
+                        rule=SECRET_ARGUMENT,
+                        item=pods.item,
+                        at=(*container.at, field, index),
+                        message=f"{shown(name)} becomes an argument",
+                    )

@@ -8,7 +8,7 @@ from typing import Final
 
 from gitops.model import Severity
 from gitops.validate.rule import Item, Problem, Rule, shown
-from gitops.validate.shapes import at, items, mapping, mappings, text, texts
+from gitops.validate.shapes import at, items, mapping, mappings, number, text, texts
 from gitops.validate.view import Container, Pods, View
 
 WITHOUT_REDIS: Final = Rule(
@@ -50,6 +50,21 @@ SCALER_FIGHT: Final = Rule(
     why="With replicas in Git and an autoscaler each sync sets the number back.",
     fix="remove spec.replicas from the workload",
 )
+MIGRATE_TOGETHER: Final = Rule(
+    name="replicas-migrate-together",
+    severity=Severity.WARNING,
+    why="Every Directus migrates when it starts, and takes no lock: of several that "
+    "start on a new or an older database, all but one end, and may leave it half done.",
+    fix="let one Job migrate before the pods start, as base/ does, or begin with one "
+    "replica",
+)
+BLOCKED_DRAIN: Final = Rule(
+    name="budget-blocks-drain",
+    severity=Severity.WARNING,
+    why="The PodDisruptionBudget never lets a pod go: no node that runs one can be "
+    "drained, and upgrades of the cluster stand still.",
+    fix="use maxUnavailable: 1",
+)
 NO_BUDGET: Final = Rule(
     name="no-disruption-budget",
     severity=Severity.INFO,
@@ -71,6 +86,8 @@ RULES: Final = (
     MEMORY_STORE,
     RWO_ROLLING,
     SCALER_FIGHT,
+    MIGRATE_TOGETHER,
+    BLOCKED_DRAIN,
     NO_BUDGET,
     NO_POLICY,
 )
@@ -85,6 +102,8 @@ _STORES: Final = (
 
 def problems(view: View) -> Iterator[Problem]:
     """Check what Directus needs for several replicas, and how volumes move."""
+    for budget in view.of_kind("PodDisruptionBudget"):
+        yield from _blocked(view, budget)
     for pods in view.pods:
         yield from _rollout(view, pods)
         yield from _fight(view, pods)
@@ -95,6 +114,7 @@ def problems(view: View) -> Iterator[Problem]:
             yield from _storage(view, pods, container)
             yield from _database(view, pods, container)
         if pods.directus:
+            yield from _together(view, pods)
             yield from _protection(view, pods)
 
 
@@ -138,6 +158,22 @@ def _database(view: View, pods: Pods, container: Container) -> Iterator[Problem]
             item=pods.item,
             at=("spec", "replicas"),
             message=f"{_count(view, pods)} on SQLite",
+        )
+
+
+def _together(view: View, pods: Pods) -> Iterator[Problem]:
+    """Ask for a Job of Directus beside several servers."""
+    jobs = [
+        other
+        for other in view.pods
+        if other.item.manifest.kind == "Job" and other.namespace == pods.namespace
+    ]
+    if not any(c.is_directus for job in jobs for c in job.containers):
+        yield Problem(
+            rule=MIGRATE_TOGETHER,
+            item=pods.item,
+            at=("spec", "replicas"),
+            message=f"{_count(view, pods)}, and no Job that migrates before them",
         )
 
 
@@ -222,6 +258,32 @@ def _fight(view: View, pods: Pods) -> Iterator[Problem]:
 
 
 # --- protection ---
+
+
+def _blocked(view: View, budget: Item) -> Iterator[Problem]:
+    """Compare a budget with the pods that there are at least."""
+    spec = mapping(budget.manifest.body.get("spec"))
+    selector = texts(at(spec, ("selector", "matchLabels")))
+    covered = view.selected(budget.manifest.namespace, selector) if selector else ()
+    fewest = sum(_fewest(view, pods) for pods in covered if pods.is_serving)
+    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
+    stands_still = least == "100%" or most in (0, "0", "0%")
+    if stands_still or (fewest and (number(least) or 0) >= fewest):
+        field = "minAvailable" if most is None else "maxUnavailable"
+        yield Problem(
+            rule=BLOCKED_DRAIN,
+            item=budget,
+            at=("spec", field),
+            message=f"is {least if most is None else most}, of {fewest or 'all'} pods",
+        )
+
+
+def _fewest(view: View, pods: Pods) -> int:
+    """Return how many pods there are at least."""
+    scaler = view.scaler(pods)
+    if scaler is None:
+        return view.replicas(pods)
+    return number(at(scaler.manifest.body, ("spec", "minReplicas"))) or 1
 
 
 def _protection(view: View, pods: Pods) -> Iterator[Problem]:

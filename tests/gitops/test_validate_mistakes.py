@@ -32,6 +32,7 @@ FOUND_BY: Final[dict[int, set[str]]] = {
     14: {
         "replicas-without-redis",
         "replicas-without-shared-storage",
+        "replicas-migrate-together",
         "no-disruption-budget",
         "no-network-policy",
     },
@@ -45,6 +46,7 @@ FOUND_BY: Final[dict[int, set[str]]] = {
         "security-context",
         "directus-service-links",
         "secret-in-clear",
+        "replicas-migrate-together",
         "no-disruption-budget",
         "no-network-policy",
     },

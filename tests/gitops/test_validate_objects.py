@@ -165,6 +165,26 @@ CASES: Final[dict[str, Case]] = {
         ],
         {"no-schema"},
     ),
+    "an ExternalSecret whose entries name their own": (
+        [],
+        [
+            {
+                "apiVersion": "external-secrets.io/v1",
+                "kind": "ExternalSecret",
+                "metadata": {"name": "x", "namespace": "cms"},
+                "spec": {
+                    "dataFrom": [
+                        {
+                            "sourceRef": {
+                                "generatorRef": {"kind": "Password", "name": "p"}
+                            }
+                        }
+                    ]
+                },
+            }
+        ],
+        set(),
+    ),
     "an ExternalSecret without a store": (
         [],
         [

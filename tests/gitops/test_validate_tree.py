@@ -81,6 +81,14 @@ def test_a_sound_repository_has_no_finding() -> None:
             {CONFIG: "A=1\nB\n# c\n\nA=2\n=x\n"},
             [("config-line", CONFIG, n) for n in (2, 5, 6)],
         ),
+        (
+            {
+                CONFIG: "A='5m'\r\nB=\"My CMS\"\nC=debug # for now\nD= x\nE=x \n"
+                "F=Team #1\nG=it's\nH='\nI=[\"a\"]\n"
+                "CONTENT_SECURITY_POLICY_DIRECTIVES__IMG_SRC='self'\n"
+            },
+            [("config-value", CONFIG, n) for n in (1, 2, 3, 4, 5)],
+        ),
         ({CONFIG: "DB_PASSWORD=hunter2hunter2\n"}, [("secret-in-clear", CONFIG, 1)]),
         (
             {CONFIG: "A=1\nCACHE=redis://:hunter2@redis:6379\n"},

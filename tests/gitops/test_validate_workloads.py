@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from gitops.validate import RULES
 from tests.gitops.test_validate_objects import CASES as OBJECT_CASES
 from tests.support.faults import (
+    BUDGET,
     DATABASE,
     DEPLOYMENT,
     ENV,
@@ -16,6 +17,7 @@ from tests.support.faults import (
     GUARDS,
     JOB,
     POD,
+    POLICY,
     REDIS,
     SCALER,
     THREE,
@@ -25,6 +27,21 @@ from tests.support.faults import (
     without,
 )
 from tests.support.objects import GONE, broken_rules
+
+MOUNTS: Final = f"{FIRST}.volumeMounts.+"
+TMP: Final = (DEPLOYMENT, MOUNTS, {"name": "uploads", "mountPath": "/run/node"})
+READ_ONLY: Final = (
+    DEPLOYMENT,
+    f"{FIRST}.securityContext.readOnlyRootFilesystem",
+    True,
+)
+
+
+def budget(least: int | str) -> dict[str, Any]:
+    """Return a budget that keeps at least so many pods."""
+    selector = {"matchLabels": {"app.kubernetes.io/component": "server"}}
+    return {**BUDGET, "spec": {"minAvailable": least, "selector": selector}}
+
 
 # name of the case -> edits, further objects, the rules that must be found: no others
 CASES: Final[dict[str, Case]] = {
@@ -176,6 +193,33 @@ CASES: Final[dict[str, Case]] = {
         [],
         {"image-syntax"},
     ),
+    "a secret among the arguments": (
+        [
+            (DATABASE, f"{FIRST}.args", ["--token", "$(DB_TOKEN)", "$$(DB_TOKEN)"]),
+            (
+                DATABASE,
+                f"{FIRST}.env",
+                [
+                    {
+                        "name": "DB_TOKEN",
+                        "valueFrom": {
+                            "secretKeyRef": {"name": "directus-secrets", "key": "T"}
+                        },
+                    }
+                ],
+            ),
+        ],
+        [],
+        {"secret-in-arguments"},
+    ),
+    "a setting among the arguments": (
+        [
+            (DATABASE, f"{FIRST}.args", ["--port=$(PORT)"]),
+            (DATABASE, f"{FIRST}.env", [{"name": "PORT", "value": "3306"}]),
+        ],
+        [],
+        set(),
+    ),
     "a variable twice": ([variable("LOG_LEVEL", "warn")], [], {"duplicate-variable"}),
     # --- Directus ---
     "Directus by a name nobody publishes": (
@@ -267,12 +311,21 @@ CASES: Final[dict[str, Case]] = {
         {"directus-pm2-instances"},
     ),
     "a file form that Directus does not read": (
-        [variable("PUBLIC_URL_FILE", "/x")],
+        [variable("PROJECT_NAME_FILE", "/x")],
         [],
         {"directus-env-file"},
     ),
-    "a file form that Directus reads": (
-        [variable("DB_PASSWORD_FILE", "/x")],
+    "file forms that Directus reads": (
+        [
+            variable("DB_PASSWORD_FILE", "/x"),
+            variable("STORAGE_S3_SECRET_FILE", "/x"),
+            variable("LOG_STYLE_FILE", "/x"),
+        ],
+        [],
+        set(),
+    ),
+    "a file form that is not for Directus": (
+        [variable("SSL_CERT_FILE", "/etc/ssl/own.pem")],
         [],
         set(),
     ),
@@ -301,6 +354,155 @@ CASES: Final[dict[str, Case]] = {
         [setting("REDIS", "redis://redis:6379")],
         [],
         {"directus-redis-url"},
+    ),
+    "Redis by host, with as many tries as there are by default": (
+        [setting("REDIS_HOST", "redis.example.com")],
+        [],
+        {"directus-redis-retries"},
+    ),
+    "Redis by host, which is tried for ever": ([*REDIS], [], set()),
+    "Redis by host, switched off": (
+        [
+            setting("REDIS_HOST", "redis.example.com"),
+            setting("REDIS_ENABLED", "false"),
+        ],
+        [],
+        set(),
+    ),
+    "a name that is read as a list": (
+        [setting("PROJECT_NAME", "Acme, Inc.")],
+        [],
+        {"directus-value-type"},
+    ),
+    "a bucket that is read as a number": (
+        [setting("STORAGE_S3_BUCKET", "20250101")],
+        [],
+        {"directus-value-type"},
+    ),
+    "a client that is read as true": (
+        [setting("AUTH_SSO_CLIENT_ID", "true")],
+        [],
+        {"directus-value-type"},
+    ),
+    "a client with more digits than a number has": (
+        [setting("AUTH_SSO_CLIENT_ID", "123456789012345678901234")],
+        [],
+        {"directus-value-type"},
+    ),
+    "a user that is read as JSON": (
+        [setting("EMAIL_SMTP_USER", "null")],
+        [],
+        {"directus-value-type"},
+    ),
+    "names that are read as text": (
+        [
+            setting("PROJECT_NAME", "string:Acme, Inc."),
+            setting("STORAGE_S3_BUCKET", "0123"),
+            setting("AUTH_SSO_CLIENT_ID", "12-34.apps.example.com"),
+            setting("EMAIL_SMTP_USER", '"me"'),
+            setting("CORS_ORIGIN", "https://a.example.com,https://b.example.com"),
+        ],
+        [],
+        set(),
+    ),
+    "readiness without the database": (
+        [(DEPLOYMENT, f"{FIRST}.readinessProbe.httpGet.path", "/server/ping")],
+        [],
+        {"directus-readiness"},
+    ),
+    "readiness by a redirect": (
+        [(DEPLOYMENT, f"{FIRST}.readinessProbe.httpGet.path", "/")],
+        [],
+        {"directus-readiness"},
+    ),
+    "readiness by an open port": (
+        [(DEPLOYMENT, f"{FIRST}.readinessProbe", {"tcpSocket": {"port": "http"}})],
+        [],
+        {"directus-readiness"},
+    ),
+    "readiness by a command": (
+        [(DEPLOYMENT, f"{FIRST}.readinessProbe", {"exec": {"command": ["true"]}})],
+        [],
+        set(),
+    ),
+    "readiness out of the cache": (
+        [setting("CACHE_ENABLED", "true")],
+        [],
+        {"directus-readiness"},
+    ),
+    "readiness that may pass the cache and does not ask to": (
+        [setting("CACHE_ENABLED", "true"), setting("CACHE_SKIP_ALLOWED", "true")],
+        [],
+        {"directus-readiness"},
+    ),
+    "readiness past the cache": (
+        [
+            setting("CACHE_ENABLED", "true"),
+            setting("CACHE_SKIP_ALLOWED", "true"),
+            (
+                DEPLOYMENT,
+                f"{FIRST}.readinessProbe.httpGet.httpHeaders",
+                [{"name": "Cache-Control", "value": "no-store"}],
+            ),
+        ],
+        [],
+        set(),
+    ),
+    "a startup probe that would cut a migration off": (
+        [(DEPLOYMENT, f"{FIRST}.startupProbe.periodSeconds", 3)],
+        [],
+        {"directus-startup-room"},
+    ),
+    "a liveness probe that kills under load": (
+        [(DEPLOYMENT, f"{FIRST}.livenessProbe.failureThreshold", GONE)],
+        [],
+        {"directus-liveness"},
+    ),
+    "a read-only root without a place for pm2": (
+        [(DEPLOYMENT, f"{FIRST}.securityContext.readOnlyRootFilesystem", True)],
+        [],
+        {"directus-read-only-root"},
+    ),
+    "a read-only root with a place that is read-only too": (
+        [
+            READ_ONLY,
+            setting("PM2_HOME", "/run/node/.pm2"),
+            (
+                DEPLOYMENT,
+                MOUNTS,
+                {"name": "uploads", "mountPath": "/run/node", "readOnly": True},
+            ),
+        ],
+        [],
+        {"directus-read-only-root"},
+    ),
+    "a read-only root with a home": (
+        [READ_ONLY, setting("HOME", "/run/node"), TMP],
+        [],
+        set(),
+    ),
+    "a read-only root with a home of pm2 alone": (
+        [READ_ONLY, setting("PM2_HOME", "/run/node/.pm2"), TMP],
+        [],
+        set(),
+    ),
+    "a read-only root and a home that is not told": (
+        [
+            READ_ONLY,
+            (DEPLOYMENT, f"{FIRST}.envFrom.+", {"configMapRef": {"name": "cms-env"}}),
+            (
+                DEPLOYMENT,
+                f"{FIRST}.envFrom.+",
+                {"secretRef": {"name": "directus-secrets"}},
+            ),
+        ],
+        [],
+        set(),
+    ),
+    "a read-only root of a Directus without pm2": (
+        [READ_ONLY, (DEPLOYMENT, f"{FIRST}.image", "directus/directus:9.26.0")],
+        [],
+        set(),
     ),
     "a user without a number": (
         [(DEPLOYMENT, f"{POD}.securityContext.runAsUser", GONE)],
@@ -356,13 +558,18 @@ CASES: Final[dict[str, Case]] = {
         [*GUARDS],
         {"replicas-without-redis"},
     ),
-    "a cache of each replica's own": (
-        [THREE, *REDIS, setting("CACHE_ENABLED", "true")],
+    "a rate limit of each replica's own": (
+        [
+            THREE,
+            *REDIS,
+            setting("RATE_LIMITER_ENABLED", "true"),
+            setting("RATE_LIMITER_STORE", "memory"),
+        ],
         [*GUARDS],
         {"replicas-memory-store"},
     ),
     "a synchronisation of each replica's own": (
-        [THREE, REDIS[0]],
+        [THREE, *REDIS, setting("SYNCHRONIZATION_STORE", "memory")],
         [*GUARDS],
         {"replicas-memory-store"},
     ),
@@ -421,8 +628,47 @@ CASES: Final[dict[str, Case]] = {
     ),
     "several replicas without guards": (
         [THREE, *REDIS],
-        [],
+        [JOB],
         {"no-disruption-budget", "no-network-policy"},
+    ),
+    "several replicas that all migrate": (
+        [THREE, *REDIS],
+        [BUDGET, POLICY],
+        {"replicas-migrate-together"},
+    ),
+    "a budget of no pod at all": (
+        [],
+        [{**BUDGET, "spec": {**BUDGET["spec"], "maxUnavailable": 0}}],
+        {"budget-blocks-drain"},
+    ),
+    "a budget that keeps the only pod": (
+        [],
+        [budget(1)],
+        {"budget-blocks-drain"},
+    ),
+    "a budget that keeps every pod": ([], [budget("100%")], {"budget-blocks-drain"}),
+    "a budget that keeps all that an autoscaler leaves": (
+        [*REDIS, (DEPLOYMENT, "spec.replicas", GONE)],
+        [SCALER, budget(2), POLICY, JOB],
+        {"budget-blocks-drain"},
+    ),
+    "a budget that keeps two of three": (
+        [THREE, *REDIS],
+        [budget(2), POLICY, JOB],
+        set(),
+    ),
+    "a budget for pods that are elsewhere": (
+        [],
+        [
+            {
+                **BUDGET,
+                "spec": {
+                    "minAvailable": 1,
+                    "selector": {"matchLabels": {"app.kubernetes.io/name": "other"}},
+                },
+            }
+        ],
+        set(),
     ),
     "a rolling update with a volume of one node": (
         [("PersistentVolumeClaim/uploads", "spec.accessModes", ["ReadWriteOnce"])],
@@ -567,6 +813,7 @@ def test_every_object_rule_has_a_case() -> None:
         "does-not-build",
         "image-entry",
         "config-line",
+        "config-value",
         "config-unused",
         "shared-namespace",
         "unknown-environment",

@@ -57,11 +57,11 @@ POLICY: Final[dict[str, Any]] = {
     "metadata": {"name": "cms", "namespace": "cms"},
     "spec": {"podSelector": {}},
 }
-GUARDS: Final = (BUDGET, POLICY)
 THREE: Final[Edit] = (DEPLOYMENT, "spec.replicas", 3)
 REDIS: Final = (
     setting("REDIS_HOST", "redis.example.com"),
     setting("SYNCHRONIZATION_STORE", "redis"),
+    setting("REDIS_MAX_RETRIES_PER_REQUEST", "null"),
 )
 JOB: Final[dict[str, Any]] = {
     "apiVersion": "batch/v1",
@@ -95,6 +95,8 @@ JOB: Final[dict[str, Any]] = {
         }
     },
 }
+# What several replicas want beside them.
+GUARDS: Final = (BUDGET, POLICY, JOB)
 
 
 def without(name: str) -> Edit:

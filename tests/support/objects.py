@@ -74,8 +74,12 @@ spec:
             - name: DB_PASSWORD
               valueFrom: {secretKeyRef: {name: directus-secrets, key: DB_PASSWORD}}
             - {name: LOG_LEVEL, value: info}
-          startupProbe: {httpGet: {path: /server/ping, port: http}}
-          livenessProbe: {httpGet: {path: /server/ping, port: http}}
+          startupProbe:
+            httpGet: {path: /server/ping, port: http}
+            failureThreshold: 30
+          livenessProbe:
+            httpGet: {path: /server/ping, port: http}
+            failureThreshold: 6
           readinessProbe: {httpGet: {path: /server/info, port: http}}
           securityContext: &rights
             allowPrivilegeEscalation: false
