@@ -17,7 +17,7 @@ from gitops.model import BranchName
 from tests.support.commands import PROGRAM, git
 from tests.support.lab import BRANCH, BUMP, CONFIG, KUSTOMIZATION, Lab
 
-pytestmark = pytest.mark.kustomize
+pytestmark = [pytest.mark.kustomize, pytest.mark.gate]
 
 NOT_NAMES = (
     "../../etc",
