@@ -59,7 +59,7 @@ def yaml_faults(text: str, sentinel: str) -> dict[str, tuple[str | bytes, str]]:
         "braces": (f"{text}x: {'{a: ' * 60_000}\n", "nested deeper"),
         "dashes": (f"{text}x:\n  {'- ' * 30_000}\n", "nested deeper"),
         "questions": (f"{text}x:\n  {'? ' * 30_000}\n", "nested deeper"),
-        "a large comment": (f"{text}# {'x' * 2_000_000}\n", "is larger than 1048576 bytes"),
+        "a large comment": (f"{text}# {'x' * 2_000_000}\n", "is larger than"),
         "many documents": (text + "---\n" * 100_000, "one more document"),
         "text after the end": (f"{text}...\ntext\n", "not YAML"),
         "another YAML": (f"%YAML 9.9\n---\n{text}", "not YAML"),
@@ -234,7 +234,7 @@ def references(
         "no configuration": ({CONFIG: None}, "is not in the repository"),
         "a line without =": ({CONFIG: "PUBLIC\n"}, "no '='"),
         "a key twice": ({CONFIG: "A=1\nA=2\n"}, "A appears twice"),
-        "a large value": ({CONFIG: f"A={'x' * 2_000_000}\n"}, "is larger than 1048576 bytes"),
+        "a large value": ({CONFIG: f"A={'x' * 2_000_000}\n"}, "is larger than"),
     }
 
 
@@ -277,7 +277,7 @@ def test_rules_that_cannot_be_are_refused_at_their_line(lab: Lab) -> None:
         ("", "is empty"),
         ("- a\n", "must be a mapping"),
         ("a: [\n", "not YAML"),
-        ("# " + "x" * 2_000_000, "is larger than 1048576 bytes"),
+        ("# " + "x" * 2_000_000, "is larger than"),
         ("a: " + "[" * 100_000, "nested deeper"),
         (f"{text}branch: main\n", "appears twice"),
         (f"{text}brnch: main\n", "unknown key"),

@@ -51,7 +51,7 @@ def test_a_folder_that_holds_something_is_left_as_it_is(newcomer: User) -> None:
     error = newcomer.refused("init", ".")
     assert "empty" in error["message"]
     assert [p.name for p in newcomer.here.iterdir()] == ["note.txt"]
-    assert not (newcomer.data / "forge").exists()
+    assert not list(newcomer.data.glob("forge/*.git"))
 
 
 def test_a_dry_run_of_init_writes_no_file(newcomer: User) -> None:
