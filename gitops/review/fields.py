@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from gitops.model import Json
 from gitops.review.manifest_text import scalar
 
 FieldPath: TypeAlias = tuple[str, ...]
-Fields: TypeAlias = Mapping[FieldPath, str]
+
+
+class Fields(dict[FieldPath, str]):
+    """A flat object: path -> value as text. Made once, and never changed."""
+
+    @cached_property
+    def prefixes(self) -> frozenset[FieldPath]:
+        """Every path at or below which there is a field."""
+        return frozenset(
+            path[:length] for path in self for length in range(len(path) + 1)
+        )
+
 
 _IDENTITIES: Final = (
     "name",
@@ -45,9 +57,9 @@ class FieldChange:
     after: str | None
 
 
-def fields_of(value: Json) -> dict[FieldPath, str]:
+def fields_of(value: Json) -> Fields:
     """Flatten an object: path -> value as text."""
-    return dict(_walk((), value))
+    return Fields(_walk((), value))
 
 
 def field_changes(before: Fields, after: Fields) -> tuple[FieldChange, ...]:
@@ -70,7 +82,7 @@ def _only_emptied(path: FieldPath, empty: Fields, full: Fields) -> bool:
 
 def has_below(fields: Fields, prefix: FieldPath) -> bool:
     """Whether there is any field at or below a path."""
-    return any(path[: len(prefix)] == prefix for path in fields)
+    return prefix in fields.prefixes
 
 
 def path_text(path: FieldPath) -> str:

@@ -7,7 +7,6 @@ that still differs when they do). It writes text for eyes, never a file.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -19,7 +18,6 @@ from gitops.review.text import is_visible, visible
 
 _LONG: Final = 1000
 _SHOWN_OF_LONG: Final = 120
-_CONTEXT: Final = 3
 
 # Plain scalars that every YAML reader takes for the same string.
 _PLAIN: Final = re.compile(
@@ -35,24 +33,6 @@ _NOT_STRINGS: Final = frozenset(
 def manifest_lines(value: Json) -> list[str]:
     """Write an object as lines, without line ends."""
     return list(_lines(value))
-
-
-def unified(
-    before: Sequence[str], after: Sequence[str], *, old: str, new: str
-) -> tuple[str, ...]:
-    """Compare two objects' lines; the first two lines name them.
-
-    Args:
-        before: lines of the object as it was; empty when it is new.
-        after: lines of the object as it will be; empty when it goes.
-        old: what to call the first.
-        new: what to call the second.
-    """
-    return tuple(
-        difflib.unified_diff(
-            before, after, fromfile=old, tofile=new, n=_CONTEXT, lineterm=""
-        )
-    )
 
 
 def scalar(value: Json) -> str:

@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 
 from gitops.model import Json, Manifest, Manifests
 from gitops.review.fields import FieldChange, Fields, field_changes, fields_of
-from gitops.review.manifest_text import manifest_lines, unified
+from gitops.review.line_diff import unified
+from gitops.review.manifest_text import manifest_lines
 from gitops.review.masking import Masker
 from gitops.review.text import visible
 
@@ -216,8 +217,8 @@ def _one_sided(
         namespace=item.namespace,
         name=item.name,
         change=ObjectChange.ADDED if is_new else ObjectChange.REMOVED,
-        before={} if is_new else fields,
-        after=fields if is_new else {},
+        before=Fields() if is_new else fields,
+        after=fields if is_new else Fields(),
         changes=(),
         lines=unified(
             () if is_new else lines,

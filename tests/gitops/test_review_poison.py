@@ -171,3 +171,15 @@ def test_the_test_would_see_live_text() -> None:
             commit_message="",
         )
         assert live(broken), bad
+
+
+def test_an_object_of_very_many_fields_is_told_too() -> None:
+    def odd(value: Json, *, count: int = 20_000) -> dict[str, Manifests]:
+        fields: dict[str, Json] = {f"k{number}": value for number in range(count)}
+        return side({"kind": "Odd", "metadata": {"name": "x"}, "spec": fields})
+
+    # Each of these was looked for among all of them: minutes for one file.
+    changed = review(BUMP, before=odd(1), after=odd(2))
+    assert "Odd x: 19960 more changes" in changed.summary
+    gone = review(BUMP, before=odd({}), after=odd(1, count=0))
+    assert "Odd x: 19960 more changes" in gone.summary

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gitops.model import Json
-from gitops.review.manifest_text import manifest_lines, scalar, unified
+from gitops.review.line_diff import unified
+from gitops.review.manifest_text import manifest_lines, scalar
 from gitops.review.text import (
     Quote,
     cell,
