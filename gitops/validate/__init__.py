@@ -10,6 +10,7 @@ docs/rules.md lists every rule.
     names api selectors references exposure pods security directus settings running
     scaling databases secrets                  rules about objects, one family a file
     files overlays repository scan             rules about files, trees and edits
+    together                                   rules about several overlays of a stack
     placing page                               breach -> finding; rules -> docs/rules.md
 """
 
@@ -36,6 +37,7 @@ from gitops.validate import (
     secrets,
     selectors,
     settings,
+    together,
 )
 from gitops.validate.files import read_files
 from gitops.validate.page import write_page
@@ -43,6 +45,7 @@ from gitops.validate.placing import findings_of, ordered
 from gitops.validate.repository import check_tree
 from gitops.validate.rule import Item, Problem, Rule
 from gitops.validate.scan import scan_secrets
+from gitops.validate.together import check_together
 from gitops.validate.view import view_of
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "Rule",
     "check_files",
     "check_manifests",
+    "check_together",
     "check_tree",
     "rules_page",
     "scan_secrets",
@@ -82,7 +86,7 @@ _CHAPTERS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Ingress and PUBLIC_URL": exposure.RULES,
     "Secrets": secrets.RULES,
     "Overlays": overlays.RULES,
-    "The repository": repository.RULES,
+    "The repository": (*repository.RULES, *together.RULES),
 }
 RULES: Final = tuple(rule for rules in _CHAPTERS.values() for rule in rules)
 

@@ -6,6 +6,7 @@ was whether the files are right.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -21,13 +22,19 @@ from gitops.layout import (
     kustomization_in,
     overlay_folders,
     overlay_path,
+    target_at,
 )
 from gitops.model import Finding, Fleet, Manifests, Severity, Target, Tree
 from gitops.overlay import read_overlay
 from gitops.reach import prefetch
 from gitops.render import Renderer
 from gitops.schemas import Schemas
-from gitops.validate import check_files, check_manifests, check_tree
+from gitops.validate import (
+    check_files,
+    check_manifests,
+    check_together,
+    check_tree,
+)
 from gitops.workflow.place import Progress, fleet_of, silent
 
 _MANIFESTS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -73,6 +80,7 @@ def check_repository(
     )
     for folder, result in built.items():
         found += _judged(folder, result, schemas)
+    found += check_together(_by_promotion(fleet, built), schemas)
     return tuple(dict.fromkeys(found))
 
 
@@ -107,6 +115,25 @@ def check_path(
             hint="name a file, a folder with a kustomization, or STACK ENV",
         )
     return check_files(tree, files, schemas)
+
+
+def _by_promotion(
+    fleet: Fleet, built: Mapping[str, Manifests | RenderError]
+) -> dict[Target, Manifests]:
+    """Return what could be built, in the order in which versions travel."""
+    known = {
+        target: result
+        for folder, result in built.items()
+        if isinstance(result, Manifests)
+        and (target := target_at(fleet.overlay_pattern, folder))
+    }
+    order = [environment.name for environment in fleet.environments]
+    return {
+        target: known[target]
+        for environment in order
+        for target in known
+        if target.environment == environment
+    }
 
 
 def _folder_of(tree: Tree, fleet: Fleet, target: Target) -> str:

@@ -77,3 +77,13 @@ def test_every_golden_tree_builds_and_has_no_finding(name: str) -> None:
 def test_older_and_newer_clusters_know_every_object(version: str) -> None:
     tree = tree_of(generated(CASES["default"]))
     assert check_repository(tree, renderer(), load_schemas(version)) == ()
+
+
+def test_an_engine_of_its_own_in_one_environment_is_found() -> None:
+    files = dict(generated(CASES["default"]))
+    path = "overlays/production/example/kustomization.yaml"
+    files[path] = files[path].replace(b"postgres", b"mariadb")
+    found = check_repository(tree_of(files), renderer(), load_schemas(KUBERNETES))
+    assert [(f.rule, f.path) for f in found] == [
+        ("engines-differ", "overlays/production/example")
+    ]
