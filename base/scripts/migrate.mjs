@@ -12,6 +12,28 @@ import {
   becomeTheOnlyOne, cli, countAdministrators, countUsers, endOnSignal, load, open,
 } from "./database.mjs";
 
+// In this process, not by the command line: a password in argv is readable by others.
+async function makeAdministrator() {
+  const { getSchema } = await load("utils/get-schema");
+  const schema = await getSchema();
+  const recent = await load("utils/create-admin").catch(() => null);
+  if (recent) return recent.createAdmin(schema);
+
+  // 10.0 to 11.11: step by step, as the bootstrap of those releases does it.
+  const defaults = await load("cli/utils/defaults");
+  const create = async (file, service, item) => {
+    const services = await load(`services/${file}`);
+    return new services[service]({ schema }).createOne(item);
+  };
+  const role = await create("roles", "RolesService", defaults.defaultAdminRole);
+  if (defaults.defaultAdminPolicy) {
+    const policy = await create("policies", "PoliciesService", defaults.defaultAdminPolicy);
+    await create("access", "AccessService", { policy, role });
+  }
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, ADMIN_TOKEN: token = null } = process.env;
+  await create("users", "UsersService", { ...defaults.defaultAdminUser, email, password, token, role });
+}
+
 let begun = false;
 endOnSignal(() => begun);
 
@@ -30,10 +52,7 @@ if ((await countUsers(database)) === 0) {
     console.error("there is no user, and ADMIN_EMAIL and ADMIN_PASSWORD are not both set");
     process.exit(1);
   }
-  // In this process, not by the command line: a password in argv is readable by others.
-  const { createAdmin } = await load("utils/create-admin");
-  const { getSchema } = await load("utils/get-schema");
-  await createAdmin(await getSchema());
+  await makeAdministrator();
   console.log("made the administrator that a broken installation had left out");
 }
 

@@ -288,6 +288,51 @@ def test_an_installation_without_a_user_gets_its_administrator(
     assert "not-a-secret" not in directus.calls()
 
 
+# What releases before 11.12 have in its place: defaults, and a service for each table.
+_DEFAULTS = """\
+export const defaultAdminRole = { name: "Administrator" };
+export const defaultAdminUser = { status: "active" };
+"""
+_POLICY = "export const defaultAdminPolicy = { admin_access: true };\n"
+_SERVICE = """\
+import { readFileSync, writeFileSync } from "node:fs";
+export class NAMEService {
+  async createOne(item) {
+    const state = JSON.parse(readFileSync(process.env.STATE));
+    (state.directus_TABLE ??= []).push(item);
+    writeFileSync(process.env.STATE, JSON.stringify(state));
+    return "TABLE-1";
+  }
+}
+"""
+
+
+@needs_node
+@pytest.mark.parametrize("has_policies", [True, False])
+def test_an_older_release_gets_its_administrator_step_by_step(
+    directus: Directus, *, has_policies: bool
+) -> None:
+    dist = f"{_API}/dist"
+    (directus.root / dist / "utils/create-admin.js").unlink()
+    defaults = _DEFAULTS + (_POLICY if has_policies else "")
+    files = {f"{dist}/cli/utils/defaults.js": defaults}
+    for name in ("Roles", "Users", *(("Policies", "Access") if has_policies else ())):
+        service = _SERVICE.replace("NAME", name).replace("TABLE", name.lower())
+        files[f"{dist}/services/{name.lower()}.js"] = service
+    write_files(directus.root, files)
+    directus.holds(directus_users=[], directus_access=[])
+    password = "not-a-secret"  # noqa: S105
+    done = directus.run(
+        "migrate.mjs", ADMIN_EMAIL="a@example.com", ADMIN_PASSWORD=password
+    )
+    assert done.returncode == 0, done.stderr
+    (user,) = directus.users()
+    assert (user["email"], user["role"]) == ("a@example.com", "roles-1")
+    state = json.loads(directus.state_file.read_text())
+    made = [{"policy": "policies-1", "role": "roles-1"}] if has_policies else []
+    assert state["directus_access"] == made
+
+
 @needs_node
 def test_an_instance_that_anybody_could_claim_is_a_failure(directus: Directus) -> None:
     directus.holds(directus_users=[], directus_access=[])
