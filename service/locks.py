@@ -36,7 +36,7 @@ def exclusive(path: Path, *, wait: float, what: str) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(
-            f"{what} cannot be locked: {error.strerror}: {error.filename}",
+            f"{what} cannot be locked: {error.strerror}: {path.name}",
             hint="is the data folder there, and may this user write to it?",
         ) from error
     try:

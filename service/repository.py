@@ -7,8 +7,9 @@ data folder is the origin, and a database beside it holds the pull requests.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from gitops.schemas import load_schemas
 from gitops.toolchain import Kustomize, find_kustomize
 from gitops.workflow import Workplace
 from gitops.workflow.place import Progress, fleet_of, silent
+from service.clock import utc_now
 from service.folders import prepare
 from service.locks import exclusive
 from service.settings import Settings
@@ -34,6 +36,7 @@ IDENTITY: Final = Identity(
 
 
 _NAMES_SHOWN: Final = 8
+_LEFT_S: Final = 3600  # no build takes a minute
 _SHOWN: Final = 200
 
 
@@ -175,7 +178,18 @@ def kustomize_of(settings: Settings) -> Kustomize:
 def renderer_of(settings: Settings) -> Renderer:
     """Make the renderer; its scratch folder is inside the data folder."""
     prepare(settings.data)
-    return Renderer(kustomize_of(settings), settings.cache / "render")
+    scratch = settings.cache / "render"
+    _sweep(scratch)
+    return Renderer(kustomize_of(settings), scratch)
+
+
+def _sweep(scratch: Path) -> None:
+    """Remove the copies that builds left when they were killed, long ago."""
+    now = utc_now().timestamp()
+    for room in scratch.glob("render-*"):
+        with suppress(OSError):  # another process may be quicker
+            if now - room.lstat().st_mtime > _LEFT_S:
+                shutil.rmtree(room)
 
 
 def open_workplace(

@@ -83,10 +83,19 @@ class BareRepository(Repository):
 
         Raises:
             GitError: HEAD is on no branch.
+            InputError: it is on one whose name is not safe to use.
         """
-        answer = self._ask("symbolic-ref", "HEAD")
+        answer = self._git.ask("symbolic-ref", "HEAD")
+        if answer.shows_damage:
+            self._mend(answer.words)
         ref = answer.stdout.decode("utf-8", "backslashreplace").strip()
-        return BranchName(ref.removeprefix(_NAMESPACE))
+        if answer.code != 0 or not ref.startswith(_NAMESPACE):
+            raise GitError(
+                f"{self._path.name}: its HEAD is on no branch",
+                hint="name its default branch there: "
+                "git symbolic-ref HEAD refs/heads/main",
+            )
+        return layout.branch_name(ref.removeprefix(_NAMESPACE))
 
     def update_ref(
         self, branch: BranchName, new: CommitId, *, expected: CommitId | None

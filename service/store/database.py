@@ -101,7 +101,7 @@ def _reason(error: BaseException) -> str:
     """Return one line of the driver's words; no statement and no address."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, OSError) and cause.strerror:
-        return f"{cause.strerror}: {cause.filename}"
+        return f"{cause.strerror}: {Path(str(cause.filename)).name}"
     return "".join(char for char in str(cause).partition("\n")[0] if char.isprintable())
 
 

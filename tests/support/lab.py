@@ -180,6 +180,8 @@ class Lab:
 
 
 def _say(folder: Path, *words: str) -> str:
+    if not folder.is_dir():
+        return "not there"
     done = subprocess.run(
         ["git", *words], cwd=folder, check=False, capture_output=True, text=True
     )
