@@ -6,6 +6,7 @@ POSIX strings relative to the repository's root, never absolute, never with ".."
 
 from __future__ import annotations
 
+from gitops.model.arrivals import Arrival, Health, Observation, Pin, Sighting
 from gitops.model.files import (
     Difference,
     Entry,
@@ -72,6 +73,7 @@ from gitops.model.targets import Finding, Hold, Revision, Severity, Target
 __all__ = [
     "NO_FILE",
     "Approval",
+    "Arrival",
     "BaseScope",
     "BlobId",
     "BranchName",
@@ -88,6 +90,7 @@ __all__ = [
     "Finding",
     "Fleet",
     "GroupScope",
+    "Health",
     "Hold",
     "Intent",
     "IntentId",
@@ -99,8 +102,10 @@ __all__ = [
     "MergePolicy",
     "Missed",
     "Mode",
+    "Observation",
     "Outcome",
     "Overlay",
+    "Pin",
     "Plan",
     "PlanKind",
     "Preview",
@@ -116,6 +121,7 @@ __all__ = [
     "SetConfig",
     "SetRevision",
     "Severity",
+    "Sighting",
     "StackName",
     "StackRule",
     "StackScope",

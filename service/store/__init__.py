@@ -1,7 +1,12 @@
-"""The database: intents, pushes, holds, the pause switch, tokens, the audit trail.
+"""The database: what was asked, seen and done; never what Git or a forge knows.
 
-Nothing else lives here. What is on the forge and in Git is asked there, so losing
-this database loses requests that were not yet proposed, and nothing more.
+    intents holds pins votes       what people and programs asked for
+    arrivals observations          what came where, and how it fares there
+    schedules passes               what the service itself has dealt with
+    tokens audit                   who may, and who did
+
+Losing it loses requests that were not yet proposed, and what was only seen: soak
+clocks begin anew.
 """
 
 from __future__ import annotations
@@ -9,13 +14,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.clock import Clock
+from service.store.arrivals import Arrivals
 from service.store.audit import Audit, broken_at
 from service.store.database import open_database
 from service.store.holds import Holds
 from service.store.intents import Intents
+from service.store.observations import Observations
+from service.store.passes import LastPass, Passes, PassState
+from service.store.pins import Pins
+from service.store.schedules import Occurrence, OccurrenceState, Schedules, Watch
 from service.store.tokens import Role, Token, Tokens
+from service.store.votes import Vote, VoteKind, Votes
 
-__all__ = ["Role", "Store", "Token", "broken_at"]
+__all__ = [
+    "LastPass",
+    "Occurrence",
+    "OccurrenceState",
+    "PassState",
+    "Role",
+    "Store",
+    "Token",
+    "Vote",
+    "VoteKind",
+    "Watch",
+    "broken_at",
+]
 
 
 class Store:
@@ -36,6 +59,12 @@ class Store:
         self.holds = Holds(self._engine, clock)
         self.tokens = Tokens(self._engine, clock)
         self.audit = Audit(self._engine, clock)
+        self.arrivals = Arrivals(self._engine)
+        self.observations = Observations(self._engine)
+        self.pins = Pins(self._engine)
+        self.votes = Votes(self._engine)
+        self.schedules = Schedules(self._engine)
+        self.passes = Passes(self._engine)
 
     def close(self) -> None:
         """Close every connection."""

@@ -27,7 +27,7 @@ from gitops.errors import StoreError
 from service.folders import prepare, private_file
 from service.locks import exclusive
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _BUSY_S: Final = 30
 _ONLY_READS: Final = "only_reads"

@@ -1,0 +1,50 @@
+"""How a revision fares where it came to: what one more observation makes of it. Pure.
+
+The soak clock starts at the first healthy sighting of that very revision, goes on
+while nobody sees it unhealthy, and starts anew after that. What is progressing, or not
+known, neither starts nor stops it: a rollout of the same revision is no failure, and a
+source that does not answer says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitops.model import Arrival, Health, Observation, Revision
+from gitops.versions import version_of
+
+
+def fared(arrival: Arrival, observation: Observation) -> Arrival:
+    """Return the arrival as an observation of its target leaves it.
+
+    Args:
+        arrival: the present one of a target; one that has left stays as it was.
+        observation: of the same target, not older than the arrival.
+    """
+    at = observation.at
+    is_about_it = arrival.left_at is None and at >= arrival.at
+    if not is_about_it or runs_another(observation.version, arrival.revision):
+        return arrival
+    match observation.health:
+        case Health.HEALTHY:
+            return replace(
+                arrival,
+                healthy_since=arrival.healthy_since or at,
+                first_healthy_at=arrival.first_healthy_at or at,
+            )
+        case Health.UNHEALTHY:
+            return replace(arrival, healthy_since=None, unhealthy_at=at)
+        case Health.PROGRESSING | Health.UNKNOWN:
+            return arrival
+
+
+def runs_another(version: str, revision: Revision) -> bool:
+    """Whether what was seen to run is surely not the revision.
+
+    A source may tell nothing, or the version of Directus inside an image that has a
+    tag of its own: neither contradicts. Two different versions do.
+    """
+    if not version or version == revision.tag:
+        return False
+    seen, wanted = version_of(version), version_of(revision.tag)
+    return seen is not None and wanted is not None and seen != wanted

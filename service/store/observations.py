@@ -1,0 +1,93 @@
+"""What the outside said of each target, and since when it has said so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Engine, Row, delete, insert, select
+
+from gitops.model import Health, Observation, Sighting, Target
+from service.store.database import read_rows, reading
+from service.store.tables import observations
+from service.store.targets import key, of, target_of
+
+
+class Observations:
+    """The last observation of each target by each source."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def record(
+        self,
+        repository: str,
+        target: Target,
+        source: str,
+        sighting: Sighting,
+        *,
+        at: datetime,
+    ) -> Observation:
+        """Store a sighting; `since` stays while health and version stay.
+
+        Args:
+            repository: its name.
+            target: of what.
+            source: the health source's name.
+            sighting: what it said.
+            at: aware UTC; when it said so.
+        """
+        here = of(observations, repository, target) & (observations.c.source == source)
+        with self._engine.begin() as connection:
+            row = connection.execute(select(observations).where(here)).one_or_none()
+            before = None if row is None else _observation(row)
+            lasts = before is not None and (before.health, before.version) == (
+                sighting.health,
+                sighting.version,
+            )
+            seen = Observation(
+                target=target,
+                source=source,
+                health=sighting.health,
+                version=sighting.version,
+                detail=sighting.detail,
+                since=before.since if before is not None and lasts else at,
+                at=at,
+            )
+            connection.execute(delete(observations).where(here))
+            connection.execute(
+                insert(observations).values(
+                    **key(repository, target),
+                    source=source,
+                    health=seen.health.value,
+                    version=seen.version,
+                    detail=seen.detail,
+                    since=seen.since.isoformat(),
+                    at=seen.at.isoformat(),
+                )
+            )
+        return seen
+
+    def all(self, repository: str) -> tuple[Observation, ...]:
+        """Return every observation of a repository, by environment and stack."""
+        query = (
+            select(observations)
+            .where(observations.c.repository == repository)
+            .order_by(
+                observations.c.environment, observations.c.stack, observations.c.source
+            )
+        )
+        with reading(self._engine) as connection:
+            return tuple(_observation(row) for row in connection.execute(query))
+
+
+def _observation(row: Row[tuple[object, ...]]) -> Observation:
+    with read_rows():
+        return Observation(
+            target=target_of(row),
+            source=row.source,
+            health=Health(row.health),
+            version=row.version,
+            detail=row.detail,
+            since=datetime.fromisoformat(row.since),
+            at=datetime.fromisoformat(row.at),
+        )
