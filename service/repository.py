@@ -248,12 +248,18 @@ def read_base(located: Located) -> tuple[Tree, Fleet]:
 
 
 @contextmanager
-def writing(settings: Settings, name: str) -> Iterator[None]:
+def writing(settings: Settings, store: Store, name: str) -> Iterator[None]:
     """Be the only writer of a repository while the body runs (R13).
+
+    Args:
+        settings: for the data folder, and how long to wait.
+        store: the open database; one that several machines share keeps leases.
+        name: of the repository.
 
     Raises:
         StoreError: another process kept writing for the whole waiting time.
     """
+    del store  # SQLite is for one machine, where the kernel's lock is the better one
     lock = settings.data / "locks" / f"repository-{name}"
     with exclusive(lock, wait=settings.lock_wait_s, what=f"repository {name}"):
         yield

@@ -144,7 +144,11 @@ def in_repository(
     """
     with session(data, as_json=as_json) as base:
         located = locate(base.settings, repo)
-        alone = writing(base.settings, located.name) if to_write else nullcontext()
+        alone = (
+            writing(base.settings, base.store, located.name)
+            if to_write
+            else nullcontext()
+        )
         with alone, base.out.progress() as progress:
             yield RepositorySession(
                 settings=base.settings,
