@@ -7,10 +7,13 @@ same requests always give the same commit.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from gitops.model import (
     Change,
+    Finding,
+    GroupScope,
     Intent,
     Plan,
     PlanKind,
@@ -18,6 +21,7 @@ from gitops.model import (
     SetConfig,
     SetRevision,
     Severity,
+    Target,
     UnsetConfig,
     WriteFile,
 )
@@ -50,6 +54,44 @@ def overtaken(live: Sequence[Intent], plan: Plan) -> tuple[Intent, ...]:
     if newest is not None and newest.plan.changes == plan.changes:
         return tuple(intent for intent in covered if intent is not newest)
     return covered
+
+
+def split(plan: Plan) -> tuple[Plan, ...]:
+    """Cut a plan for a group into one for each target; any other stays whole.
+
+    Each of them keeps the group's scope, so they share its pull request; a finding
+    goes with the target that it is about, and one about none with all.
+    """
+    if not isinstance(plan.scope, GroupScope):
+        return (plan,)
+    targets = tuple(dict.fromkeys(_target_of(change) for change in plan.changes))
+    if len(targets) < 2 or None in targets:
+        return (plan,)
+    return tuple(
+        replace(
+            plan,
+            changes=tuple(c for c in plan.changes if _target_of(c) == target),
+            findings=tuple(
+                finding
+                for finding in plan.findings
+                if _is_about(finding, target, targets)
+            ),
+        )
+        for target in targets
+    )
+
+
+def _target_of(change: Change) -> Target | None:
+    return None if isinstance(change, (WriteFile, RemoveFile)) else change.target
+
+
+def _is_about(
+    finding: Finding, target: Target | None, targets: Sequence[Target | None]
+) -> bool:
+    """Whether a finding's path names the target, or none of the group's."""
+    parts = finding.path.split("/")
+    named = [other for other in targets if other and other.stack in parts]
+    return not named or target in named
 
 
 def says_broken(plans: Sequence[Plan]) -> bool:

@@ -20,7 +20,7 @@ from gitops.workflow.inspect import (
     inspect_pull_request,
 )
 from gitops.workflow.place import Progress, Workplace, World, look
-from gitops.workflow.propose import Planner, propose
+from gitops.workflow.propose import Planner, accept, propose
 from gitops.workflow.settle import resume, settle
 from gitops.workflow.survey import Standing, survey
 from gitops.workflow.upgrade import plan_upgrade
@@ -35,6 +35,7 @@ __all__ = [
     "Standing",
     "Workplace",
     "World",
+    "accept",
     "adopt",
     "approve",
     "arrived_at",

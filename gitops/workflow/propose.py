@@ -1,4 +1,8 @@
-"""Propose a change: one intent, one commit on a branch, one living pull request."""
+"""Propose a change: one intent, one commit on a branch, one living pull request.
+
+`propose` goes the whole way at once, for somebody who waits. `accept` only records what
+is wanted, for somebody who does not: the next pass publishes it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
-from gitops.composition import compose, overtaken, says_broken
+from gitops.composition import compose, overtaken, says_broken, split
 from gitops.errors import GitopsError
 from gitops.intents import IntentDraft, change_key
 from gitops.layout import branch_of
@@ -87,6 +91,45 @@ def propose(
         if not error.retryable:
             give_up(place, branch, error)
         raise
+
+
+def accept(
+    place: Workplace, planner: Planner, *, now: datetime
+) -> tuple[Intent, ...] | Unchanged:
+    """Read, plan and record; nothing is rendered, committed or pushed.
+
+    It needs no lock: recording is one transaction, and looks for an equal request.
+
+    Args:
+        place: where.
+        planner: makes the plan from what the base branch says.
+        now: aware UTC, whole seconds; the date of the commit to come.
+
+    Returns:
+        The intents, PLANNED or further: one for each target that a plan for a group
+        changes, else one. Unchanged when there is nothing to want.
+
+    Raises:
+        GitopsError: the change was refused; nothing is recorded.
+    """
+    plan = planner(look(place))
+    if not plan.changes:
+        told = "; ".join(finding.message for finding in plan.findings)
+        return Unchanged(reason=told or f"{place.base} says so already")
+    return tuple(_record(place, part, now=now) for part in split(plan))
+
+
+def _record(place: Workplace, plan: Plan, *, now: datetime) -> Intent:
+    branch = branch_of(place.prefix, plan.scope)
+    gone = overtaken(place.live_on(branch), plan)
+    draft = IntentDraft(
+        key=change_key(place.name, place.base, plan),
+        repository=place.name,
+        plan=plan,
+        branch=branch,
+        created_at=now,
+    )
+    return place.log.record(draft, supersedes=tuple(intent.id for intent in gone))
 
 
 def _imagined(draft: IntentDraft) -> Intent:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gitops.composition import compose, overtaken, says_broken
+from gitops.composition import compose, overtaken, says_broken, split
 from gitops.layout import target
 from gitops.model import (
     BranchName,
     Change,
     ChangeKey,
+    EnvironmentName,
     Finding,
+    GroupScope,
     Intent,
     IntentId,
     IntentState,
@@ -113,3 +115,33 @@ def test_a_plan_with_an_error_says_that_it_is_broken() -> None:
 
     assert not says_broken([plan(tag("1")), told(Severity.WARNING)])
     assert says_broken([plan(tag("1")), told(Severity.ERROR)])
+
+
+ACME = target("acme", "staging")
+GROUP = GroupScope(environment=EnvironmentName("staging"), group="all")
+
+
+def about(name: str) -> Finding:
+    path = f"overlays/staging/{name}" if name else "gitops.yaml"
+    return Finding(rule="r", severity=Severity.INFO, path=path, message=name)
+
+
+def test_a_plan_for_a_group_is_cut_by_target_with_its_findings() -> None:
+    other = SetRevision(target=ACME, revision=Revision(image="i", tag="1"))
+    both = replace(
+        plan(tag("1"), other, findings=(about("shop"), about("acme"), about(""))),
+        scope=GROUP,
+    )
+    first, second = split(both)
+    assert (first.changes, first.findings) == (
+        (tag("1"),),
+        (about("shop"), about("")),
+    )
+    assert (second.changes, second.findings) == ((other,), (about("acme"), about("")))
+    assert first.scope == second.scope == GROUP
+
+
+def test_a_plan_for_one_target_or_for_files_stays_whole() -> None:
+    alone = plan(tag("1"), key("A", "1"))
+    files = replace(plan(WriteFile(path="f", content=b""), tag("1")), scope=GROUP)
+    assert (split(alone), split(files)) == ((alone,), (files,))
