@@ -4,6 +4,7 @@
     arrivals observations          what came where, and how it fares there
     schedules passes               what the service itself has dealt with
     tokens audit                   who may, and who did
+    answers cursors                what programs were told already
 
 Losing it loses requests that were not yet proposed, and what was only seen: soak
 clocks begin anew.
@@ -14,8 +15,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.clock import Clock
+from service.store.answers import Answer, Answers
 from service.store.arrivals import Arrivals
-from service.store.audit import Audit, broken_at
+from service.store.audit import Audit, Entry, broken_at
+from service.store.cursors import Cursor, Cursors
 from service.store.database import open_database
 from service.store.holds import Holds
 from service.store.intents import Intents
@@ -27,6 +30,9 @@ from service.store.tokens import Role, Token, Tokens
 from service.store.votes import Vote, VoteKind, Votes
 
 __all__ = [
+    "Answer",
+    "Cursor",
+    "Entry",
     "LastPass",
     "Occurrence",
     "OccurrenceState",
@@ -65,6 +71,8 @@ class Store:
         self.votes = Votes(self._engine)
         self.schedules = Schedules(self._engine)
         self.passes = Passes(self._engine)
+        self.answers = Answers(self._engine, clock)
+        self.cursors = Cursors(self._engine, clock)
 
     def close(self) -> None:
         """Close every connection."""

@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, Select, func, insert, select
 
 from gitops.model import Json
 from service.clock import Clock
@@ -47,6 +47,11 @@ class Entry:
     hash: str
 
 
+_IN_ORDER: Final = select(*(audit.c[name] for name in Entry.__slots__)).order_by(
+    audit.c.number
+)
+
+
 class Audit:
     """Append to the trail and read it."""
 
@@ -77,9 +82,26 @@ class Audit:
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the whole trail in order."""
-        columns = [audit.c[name] for name in Entry.__slots__]
+        return self._select(_IN_ORDER)
+
+    def after(self, number: int, limit: int) -> tuple[Entry, ...]:
+        """Return the entries that follow a number, in order.
+
+        Args:
+            number: of the last entry that is known; 0 for the beginning.
+            limit: how many at most.
+        """
+        return self._select(_IN_ORDER.where(audit.c.number > number).limit(limit))
+
+    def last(self) -> int:
+        """Return the number of the newest entry; 0 before the first."""
+        newest = select(func.max(audit.c.number))
         with reading(self._engine) as connection:
-            rows = connection.execute(select(*columns).order_by(audit.c.number))
+            return connection.execute(newest).scalar_one() or 0
+
+    def _select(self, query: Select[Any]) -> tuple[Entry, ...]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(query)
             return tuple(Entry(**row._mapping) for row in rows)  # noqa: SLF001
 
 

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from gitops.errors import StoreError
+from gitops.errors import StoreError, UnknownNameError
 from gitops.intents import IntentDraft, plan_from_json, plan_to_json
 from gitops.model import (
+    BaseScope,
     BranchName,
     ChangeKey,
     CommitId,
+    EnvironmentName,
+    EnvironmentScope,
+    GroupScope,
     Intent,
     IntentId,
     IntentState,
+    Plan,
+    SetConfig,
+    SetRevision,
+    StackName,
+    StackScope,
+    TargetScope,
+    UnsetConfig,
 )
 from service.clock import Clock
 from service.store.database import read_rows, reading
@@ -116,6 +128,68 @@ class Intents:
         """Return every intent of a repository, oldest first."""
         return self._select(repository, tuple(state.value for state in IntentState))
 
+    def get(self, intent: IntentId) -> Intent:
+        """Return one intent.
+
+        Raises:
+            UnknownNameError: there is none of this id.
+        """
+        query = select(intents).where(intents.c.id == intent)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise UnknownNameError(f"there is no change {intent[:40]!a}")
+        return _intent(row)
+
+    def page(
+        self,
+        repository: str,
+        *,
+        state: IntentState | None = None,
+        stack: StackName | None = None,
+        environment: EnvironmentName | None = None,
+        after: IntentId | None = None,
+        limit: int,
+    ) -> tuple[Intent, ...]:
+        """Return intents of a repository, newest first.
+
+        Args:
+            repository: its name.
+            state: only these; None for every state.
+            stack: only those that name this stack; None for all.
+            environment: only those that name this environment; None for all. With
+                `stack`, only those that name the two together.
+            after: the last intent of the page before; None for the first page.
+            limit: how many at most.
+
+        Raises:
+            UnknownNameError: there is no intent `after`.
+        """
+        query = select(intents).where(intents.c.repository == repository)
+        if state is not None:
+            query = query.where(intents.c.state == state.value)
+        if after is not None:
+            query = query.where(intents.c.sequence < self._sequence(after))
+        # Plans are text here: this finds too many, never too few.
+        for name in (stack, environment):
+            if name is not None:
+                said = intents.c.plan.contains(f': "{name}"', autoescape=True)
+                query = query.where(said)
+        query = query.order_by(intents.c.sequence.desc())
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.execution_options(yield_per=limit))
+            found = (_intent(row) for row in rows)
+            wanted = (i for i in found if _names(i.plan, stack, environment))
+            return tuple(islice(wanted, limit))
+
+    def _sequence(self, intent: IntentId) -> int:
+        query = select(intents.c.sequence).where(intents.c.id == intent)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise UnknownNameError(f"there is no change {intent[:40]!a}")
+        return int(row.sequence)
+
     def _select(self, repository: str, states: tuple[str, ...]) -> tuple[Intent, ...]:
         query = (
             select(intents)
@@ -151,6 +225,31 @@ def _pushed(
         .where(pushes.c.branch == branch)
     )
     return frozenset(CommitId(commit) for (commit,) in connection.execute(query))
+
+
+def _names(
+    plan: Plan, stack: StackName | None, environment: EnvironmentName | None
+) -> bool:
+    return any(
+        stack in (None, here) and environment in (None, there)
+        for here, there in _places(plan)
+    )
+
+
+def _places(plan: Plan) -> Iterator[tuple[str | None, str | None]]:
+    """Give the stacks and environments that a plan is about."""
+    match plan.scope:
+        case TargetScope(target=target):
+            yield target.stack, target.environment
+        case GroupScope(environment=there) | EnvironmentScope(environment=there):
+            yield None, there
+        case StackScope(stack=here):
+            yield here, None
+        case BaseScope():
+            yield None, None
+    for change in plan.changes:
+        if isinstance(change, SetRevision | SetConfig | UnsetConfig):
+            yield change.target.stack, change.target.environment
 
 
 def _intent(row: Row[tuple[object, ...]]) -> Intent:
