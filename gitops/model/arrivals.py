@@ -71,6 +71,8 @@ class Arrival:
             was healthy when it left keeps it; None when it is not, or not yet.
         first_healthy_at: aware UTC; the first time it was seen healthy; None for never.
         unhealthy_at: aware UTC; the last time it was seen unhealthy; None for never.
+        unhealthy_since: aware UTC; when it last turned unhealthy: kept when it is
+            healthy again; None for never.
     """
 
     target: Target
@@ -81,6 +83,7 @@ class Arrival:
     healthy_since: datetime | None = None
     first_healthy_at: datetime | None = None
     unhealthy_at: datetime | None = None
+    unhealthy_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

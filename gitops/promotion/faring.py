@@ -33,7 +33,13 @@ def fared(arrival: Arrival, observation: Observation) -> Arrival:
                 first_healthy_at=arrival.first_healthy_at or at,
             )
         case Health.UNHEALTHY:
-            return replace(arrival, healthy_since=None, unhealthy_at=at)
+            lasts = arrival.healthy_since is None and arrival.unhealthy_since
+            return replace(
+                arrival,
+                healthy_since=None,
+                unhealthy_at=at,
+                unhealthy_since=lasts or at,
+            )
         case Health.PROGRESSING | Health.UNKNOWN:
             return arrival
 

@@ -89,6 +89,7 @@ def _faring(arrival: Arrival) -> dict[str, object]:
         "healthy_since": written(arrival.healthy_since),
         "first_healthy_at": written(arrival.first_healthy_at),
         "unhealthy_at": written(arrival.unhealthy_at),
+        "unhealthy_since": written(arrival.unhealthy_since),
     }
 
 
@@ -103,4 +104,5 @@ def _arrival(row: Row[tuple[object, ...]]) -> Arrival:
             healthy_since=moment(row.healthy_since),
             first_healthy_at=moment(row.first_healthy_at),
             unhealthy_at=moment(row.unhealthy_at),
+            unhealthy_since=moment(row.unhealthy_since),
         )

@@ -142,6 +142,7 @@ arrivals = Table(
     Column("healthy_since", String(32)),
     Column("first_healthy_at", String(32)),
     Column("unhealthy_at", String(32)),
+    Column("unhealthy_since", String(32)),
     Index(
         "uq_arrivals_commit",
         "repository",

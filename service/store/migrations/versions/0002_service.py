@@ -45,6 +45,7 @@ def _what_runs_where() -> None:
         sa.Column("healthy_since", sa.String(32)),
         sa.Column("first_healthy_at", sa.String(32)),
         sa.Column("unhealthy_at", sa.String(32)),
+        sa.Column("unhealthy_since", sa.String(32)),
         sa.PrimaryKeyConstraint("sequence", name="pk_arrivals"),
     )
     op.create_index(
