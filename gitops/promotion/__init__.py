@@ -7,7 +7,10 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
     guards     holds and the pause switch
     bump       another revision, for one stack or an environment
     carry      a revision from one environment to the next
+    windows    when windows and freezes let something pass
     gates      when a promotion may be opened, and if not, until when
+    faring     how a revision fares where it came to
+    decisions  whether a stack goes on to the next environment now
     configure  keys of config.env
     seal       the file of encrypted keys
     rollback   back to a revision that ran before
@@ -16,12 +19,20 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
 from gitops.promotion.bump import plan_bump, plan_bumps
 from gitops.promotion.carry import plan_promotion
 from gitops.promotion.configure import plan_config
-from gitops.promotion.gates import Gate, opening_gates
+from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decide
+from gitops.promotion.gates import Gate, is_frozen, opening_gates
 from gitops.promotion.rollback import plan_rollback
 from gitops.promotion.seal import plan_secrets
 
 __all__ = [
+    "Decision",
     "Gate",
+    "Promote",
+    "Rest",
+    "Wait",
+    "Way",
+    "decide",
+    "is_frozen",
     "opening_gates",
     "plan_bump",
     "plan_bumps",

@@ -1,4 +1,4 @@
-"""When a promotion may be opened: schedule, window, soak and health. Pure.
+"""When a promotion may be opened, gate by gate. Pure.
 
 A gate is open or closed, with a reason and, where it can be told, the moment at which
 it opens. Gates that guard the merge are gitops.merging's. Moments are absolute and
@@ -7,19 +7,32 @@ carry their zone, so that the same gate reads the same in every pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from gitops.cron import Cron, is_occurrence, next_occurrence, spell_time
-from gitops.model import Finding, PromotionRule, Severity, Window
+from gitops.model import (
+    Arrival,
+    Finding,
+    Health,
+    Hold,
+    Observation,
+    Pin,
+    PromotionRule,
+    Severity,
+    Target,
+)
+from gitops.promotion.faring import runs_another
+from gitops.promotion.guards import holds_on, spell_hold
+from gitops.promotion.windows import HORIZON, is_denied, lets_pass, next_opening
 
 NO_HEALTH: Final = "none"
 """The health source of a rule that asks for none."""
 
-_HORIZON: Final = timedelta(days=366)
-_MAX_EVENTS: Final = 1000
+FRESH: Final = timedelta(minutes=15)
+"""How old an observation may be and still say how something is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +40,7 @@ class Gate:
     """A named condition on a promotion.
 
     Attributes:
-        name: schedule, window, soak or health.
+        name: pause, hold, pin, schedule, window, soak, health; freeze at a merge.
         is_open: whether it lets the promotion pass.
         reason: why it is open or closed, for people.
         opens_at: when a closed gate opens; None when that cannot be told.
@@ -40,7 +53,12 @@ class Gate:
 
 
 def opening_gates(
-    rule: PromotionRule, *, now: datetime, merged_at: datetime | None
+    rule: PromotionRule,
+    *,
+    now: datetime,
+    merged_at: datetime | None,
+    arrival: Arrival | None = None,
+    observation: Observation | None = None,
 ) -> tuple[Gate, ...]:
     """Return the gates that guard the opening, in a fixed order.
 
@@ -52,17 +70,29 @@ def opening_gates(
         now: aware; the moment that is judged.
         merged_at: when the revision came to the source's base branch; None when that
             is not known.
+        arrival: of the revision in the source, and how it fared; None when that is
+            not known.
+        observation: the last one of the source by the rule's health source; None when
+            there is none.
     """
     return tuple(
         gate
         for gate in (
             _schedule(rule, now),
-            _window(rule, now),
-            _soak(rule, now, merged_at),
-            _health(rule),
+            window_gate(rule, now),
+            soak_gate(rule, now, _clock(rule, merged_at, arrival)),
+            health_gate(rule, now, arrival, observation),
         )
         if gate is not None
     )
+
+
+def _clock(
+    rule: PromotionRule, merged_at: datetime | None, arrival: Arrival | None
+) -> datetime | None:
+    if arrival is not None:
+        return soak_clock(rule, arrival)
+    return merged_at if rule.health == NO_HEALTH else None
 
 
 def closed_gate_findings(gates: tuple[Gate, ...], *, path: str) -> tuple[Finding, ...]:
@@ -80,17 +110,76 @@ def closed_gate_findings(gates: tuple[Gate, ...], *, path: str) -> tuple[Finding
     )
 
 
+def _told(name: str, *, closed: str, is_open: str) -> Gate:
+    return Gate(name=name, is_open=not closed, reason=closed or is_open)
+
+
+# --- what people say ---
+
+
+def pause_gate(*, paused: bool) -> Gate:
+    """Judge the pause switch; nobody can tell when a person ends it."""
+    return _told(
+        "pause", closed="the repository is paused" * paused, is_open="not paused"
+    )
+
+
+def hold_gate(target: Target, holds: Sequence[Hold]) -> Gate:
+    """Judge the holds that a target falls under."""
+    found = "; ".join(spell_hold(target, hold) for hold in holds_on(target, holds))
+    return _told("hold", closed=found, is_open=f"nobody holds {target}")
+
+
+def pin_gate(target: Target, pin: Pin | None) -> Gate:
+    """Judge a target's pin."""
+    if pin is None:
+        return _told("pin", closed="", is_open=f"{target} is not pinned")
+    why = f": {pin.reason}" if pin.reason else ""
+    since = spell_time(pin.at)
+    stays = f"{target} stays at {pin.revision.tag} by {pin.by} since {since}{why}"
+    return _told("pin", closed=stays, is_open="")
+
+
+# --- schedule and windows ---
+
+
+def schedule_gate(
+    rule: PromotionRule, now: datetime, occurrence: datetime | None
+) -> Gate:
+    """Judge the schedule of what is opened without a person.
+
+    Args:
+        rule: with or without a schedule.
+        now: aware.
+        occurrence: the one that is being dealt with; None for none.
+    """
+    if occurrence is not None:
+        at = spell_time(occurrence, rule.timezone)
+        return Gate(name="schedule", is_open=True, reason=f"it is the run of {at}")
+    if rule.schedule is None:
+        return Gate(
+            name="schedule",
+            is_open=False,
+            reason="by request only: the promotion has no schedule",
+        )
+    return _before_the_next(rule.schedule, rule.timezone, now)
+
+
 def _schedule(rule: PromotionRule, now: datetime) -> Gate | None:
     if rule.schedule is None:
         return None
     cron = Cron(expression=rule.schedule, timezone=rule.timezone)
     if is_occurrence(cron, now):
         return Gate(name="schedule", is_open=True, reason="it is the scheduled minute")
-    at = next_occurrence(cron, now)
+    return _before_the_next(rule.schedule, rule.timezone, now)
+
+
+def _before_the_next(schedule: str, timezone: str, now: datetime) -> Gate:
+    at = next_occurrence(Cron(expression=schedule, timezone=timezone), now)
     return Gate(
         name="schedule",
         is_open=False,
-        reason=f"outside of the schedule {rule.schedule!r}{_next(at, rule.timezone)}",
+        reason=f"outside of the schedule {schedule!r}{_next(at, timezone)}",
         opens_at=at,
     )
 
@@ -99,91 +188,74 @@ def _next(at: datetime | None, timezone: str) -> str:
     return f"; next: {spell_time(at, timezone)}" if at else ""
 
 
-# --- windows ---
-
-
-def _window(rule: PromotionRule, now: datetime) -> Gate | None:
+def window_gate(rule: PromotionRule, now: datetime) -> Gate | None:
+    """Judge the windows of a rule; None when it has none."""
     if not rule.windows:
         return None
-    if _lets_pass(rule.windows, now):
+    if lets_pass(rule.windows, now):
         return Gate(name="window", is_open=True, reason="a window is open")
-    at = _next_opening(rule.windows, now)
-    frozen = [w for w in rule.windows if not w.allow and _occurrence_of(w, now)]
-    what = "a freeze holds" if frozen else "no window is open"
-    when = _next(at, rule.timezone) or f"; none opens within {_HORIZON.days} days"
+    at = next_opening(rule.windows, now)
+    what = "a freeze holds" if is_denied(rule.windows, now) else "no window is open"
+    when = _next(at, rule.timezone) or f"; none opens within {HORIZON.days} days"
     return Gate(name="window", is_open=False, reason=f"{what}{when}", opens_at=at)
 
 
-def _lets_pass(windows: tuple[Window, ...], at: datetime) -> bool:
-    allowing = [window for window in windows if window.allow]
-    if any(_occurrence_of(window, at) for window in windows if not window.allow):
-        return False
-    return not allowing or any(_occurrence_of(window, at) for window in allowing)
+def is_frozen(rule: PromotionRule, now: datetime) -> Gate | None:
+    """Return the closed gate of a freeze, for the moment of a merge.
 
+    Only deny windows count: what was opened in its window may be merged after it.
 
-def _occurrence_of(window: Window, at: datetime) -> datetime | None:
-    """Return the oldest start whose window is still open at a moment."""
-    length = timedelta(seconds=window.duration_s)
-    start = next_occurrence(_cron(window), at - length)
-    return start if start is not None and start <= at else None
+    Args:
+        rule: the edge that the change came by.
+        now: aware.
 
-
-def _next_opening(windows: tuple[Window, ...], now: datetime) -> datetime | None:
-    """Return the first moment at which the windows let pass; None within a year."""
-    at = now
-    for _ in range(_MAX_EVENTS):
-        events = list(_events(windows, at))
-        if not events or min(events) > now + _HORIZON:
-            return None
-        at = min(events)
-        if _lets_pass(windows, at):
-            return at
-    return None
-
-
-def _events(windows: tuple[Window, ...], at: datetime) -> Iterator[datetime]:
-    """Yield the moments after `at` at which something may open."""
-    for window in windows:
-        if window.allow:
-            start = next_occurrence(_cron(window), at)
-            if start is not None:
-                yield start
-        elif (held := _occurrence_of(window, at)) is not None:
-            yield held + timedelta(seconds=window.duration_s)
-
-
-def _cron(window: Window) -> Cron:
-    return Cron(expression=window.schedule, timezone=window.timezone)
+    Returns:
+        A closed gate with the end of the freeze; None when none holds.
+    """
+    denying = tuple(window for window in rule.windows if not window.allow)
+    if not is_denied(denying, now):
+        return None
+    at = next_opening(denying, now)
+    until = f"until {spell_time(at, rule.timezone)}" if at else "without a known end"
+    reason = f"a freeze of {rule.target} holds {until}"
+    return Gate(name="freeze", is_open=False, reason=reason, opens_at=at)
 
 
 # --- soak and health ---
 
 
-def _soak(
-    rule: PromotionRule, now: datetime, merged_at: datetime | None
+def soak_clock(rule: PromotionRule, arrival: Arrival) -> datetime | None:
+    """Return since when a revision's soak counts; None when it does not count yet.
+
+    With a health source that is the first sighting of an unbroken row of healthy ones;
+    what left while healthy keeps it. Without one it is the arrival itself.
+    """
+    return arrival.at if rule.health == NO_HEALTH else arrival.healthy_since
+
+
+def soak_gate(
+    rule: PromotionRule, now: datetime, clock: datetime | None
 ) -> Gate | None:
+    """Judge a soak; None when the rule asks for none.
+
+    Args:
+        rule: the edge.
+        now: aware.
+        clock: as soak_clock gives it.
+    """
     if not rule.soak_s:
         return None
-    length = _spell(rule.soak_s)
-    if rule.health != NO_HEALTH:
-        return Gate(
-            name="soak",
-            is_open=False,
-            reason=f"a soak of {length} needs observations of {rule.source} by "
-            f"{rule.health}; there are none",
+    by_health = rule.health != NO_HEALTH
+    told = f"a soak of {_spell(rule.soak_s)} in {rule.source}"
+    if clock is None:
+        why = (
+            f" begins when {rule.health} sees it healthy there; it has not yet"
+            if by_health
+            else ": since when the revision is there is not known"
         )
-    if merged_at is None:
-        return Gate(
-            name="soak",
-            is_open=False,
-            reason=f"a soak of {length} in {rule.source}: since when the revision is "
-            "there is not known",
-        )
-    over = merged_at + timedelta(seconds=rule.soak_s)
-    told = (
-        f"a soak of {length} in {rule.source} since "
-        f"{spell_time(merged_at, rule.timezone)}"
-    )
+        return Gate(name="soak", is_open=False, reason=f"{told}{why}")
+    over = clock + timedelta(seconds=rule.soak_s)
+    told += f" since {spell_time(clock, rule.timezone)}"
     if now >= over:
         return Gate(name="soak", is_open=True, reason=f"{told} is over")
     return Gate(
@@ -203,11 +275,62 @@ def _spell(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def _health(rule: PromotionRule) -> Gate | None:
+def health_gate(
+    rule: PromotionRule,
+    now: datetime,
+    arrival: Arrival | None,
+    observation: Observation | None,
+) -> Gate | None:
+    """Judge how a revision fares in the source; None when the rule asks for none.
+
+    Args:
+        rule: the edge.
+        now: aware.
+        arrival: of the revision; one that has left is judged by its kept clock. None
+            when it is not known.
+        observation: the last one of the source; None when there is none.
+    """
     if rule.health == NO_HEALTH:
         return None
-    return Gate(
-        name="health",
-        is_open=False,
-        reason=f"the health of {rule.source} by {rule.health} is not known",
+    if arrival is not None and arrival.left_at is not None:
+        at = spell_time(arrival.left_at, rule.timezone)
+        how = "healthy" if arrival.healthy_since is not None else "not healthy"
+        return Gate(
+            name="health",
+            is_open=arrival.healthy_since is not None,
+            reason=f"it was {how} when it left {rule.source} at {at}",
+        )
+    seen = f"the health of {rule.source} by {rule.health}"
+    if observation is None:
+        return _told("health", closed=f"{seen} is not known", is_open="")
+    since = spell_time(observation.since, rule.timezone)
+    return _told(
+        "health",
+        closed=_unfit(rule, now, arrival, observation, seen),
+        is_open=f"{rule.source} is healthy by {rule.health} since {since}",
     )
+
+
+def _unfit(
+    rule: PromotionRule,
+    now: datetime,
+    arrival: Arrival | None,
+    observation: Observation,
+    seen: str,
+) -> str:
+    """Return why an observation does not speak for a revision; empty when it does."""
+    last = spell_time(observation.at, rule.timezone)
+    if now - observation.at > FRESH:
+        return f"{seen} is not known since {last}: nothing newer was seen"
+    if arrival is not None and observation.at < arrival.at:
+        return f"{seen} was last seen {last}, before {arrival.revision.tag} came"
+    if arrival is not None and runs_another(observation.version, arrival.revision):
+        return (
+            f"{rule.health} sees {observation.version} in {rule.source}, not yet "
+            f"{arrival.revision.tag}"
+        )
+    if observation.health is not Health.HEALTHY:
+        since = spell_time(observation.since, rule.timezone)
+        why = f": {observation.detail}" if observation.detail else ""
+        return f"{seen} is {observation.health} since {since}{why}"
+    return ""
