@@ -56,6 +56,12 @@ def overtaken(live: Sequence[Intent], plan: Plan) -> tuple[Intent, ...]:
     return covered
 
 
+def covered(wanted: Sequence[Plan], by: Sequence[Plan]) -> bool:
+    """Whether other plans decide about every place that these plans are about."""
+    places = {_place(change) for plan in wanted for change in plan.changes}
+    return places <= {_place(change) for plan in by for change in plan.changes}
+
+
 def split(plan: Plan) -> tuple[Plan, ...]:
     """Cut a plan for a group into one for each target; any other stays whole.
 

@@ -11,7 +11,8 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── YamlError              path, line, column
     │   └── FleetError             gitops.yaml breaks a rule: path, line, column
     ├── PlanError                  the change asked for cannot be made here
-    │   └── HeldError              a person's hold, a pin or the pause switch forbids it
+    │   ├── HeldError              a person's hold, a pin or the pause switch forbids it
+    │   └── StaleError             what the asker looked at has changed since
     ├── RenderError                kustomize could not, or must not, build an overlay
     ├── ManifestError              the change breaks a rule; carries the findings
     ├── ToolError                  a program is missing, too old, or not the one we know
@@ -19,6 +20,7 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── MirrorError            our copy of the repository is damaged      retryable
     │   ├── PushRejectedError      the remote moved under us                  retryable
     │   └── HumanOwnedError        a person has pushed to our branch
+    ├── WriteForbiddenError        nothing may be written outside just now        retryable
     ├── ForgeError                 the forge refused
     │   ├── ForgeDeniedError       credentials or rights
     │   ├── ForgeNotFoundError     no such pull request
@@ -122,6 +124,12 @@ class HeldError(PlanError):
     code = "held"
 
 
+class StaleError(PlanError):
+    """The asker named what he had looked at, and it is another one by now."""
+
+    code = "stale"
+
+
 class RenderError(GitopsError):
     """Kustomize could not build an overlay, or the overlay is unsafe to build.
 
@@ -190,6 +198,16 @@ class HumanOwnedError(GitError):
     """The tip of our branch is a commit that we never pushed; we leave it alone."""
 
     code = "human_owned"
+
+
+class WriteForbiddenError(GitopsError):
+    """Nothing may be written outside just now: paused, or a cap is reached (R19).
+
+    What was wanted stays wanted: a later pass does it.
+    """
+
+    code = "write_forbidden"
+    retryable = True
 
 
 class ForgeError(GitopsError):

@@ -7,7 +7,8 @@ head, and a change that says itself that it is broken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from gitops.model import (
@@ -18,12 +19,14 @@ from gitops.model import (
     Hold,
     Intent,
     PlanKind,
+    PromotionRule,
     PullRequest,
     Scope,
     Severity,
     StackName,
     TargetScope,
 )
+from gitops.promotion import is_frozen
 from gitops.upgrade import CONFLICT
 
 # A rollback is how people get out of trouble: a hold does not stop it.
@@ -38,7 +41,10 @@ def closed_merge_gates(
     *,
     holds: Sequence[Hold],
     paused: bool,
+    now: datetime,
     conflicts: Sequence[str] = (),
+    approvals: Collection[str] = (),
+    goes: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the reasons why a pull request may not be merged now; empty: it may.
 
@@ -48,7 +54,10 @@ def closed_merge_gates(
         pull_request: with its approvals.
         holds: of the repository.
         paused: whether the pause switch is on.
+        now: aware; freezes are judged at this moment.
         conflicts: files that hold conflict markers at the head, as it is now.
+        approvals: who has approved the head elsewhere than on the forge.
+        goes: the releasers who said go to the head.
     """
     reasons: list[str] = []
     if paused:
@@ -59,16 +68,39 @@ def closed_merge_gates(
     if any(_is_lasting(f) for intent in intents for f in intent.plan.findings):
         reasons.append("it says itself that it is broken: see its findings")
     reasons += (_told(hold) for hold in holds if _stops(hold, intents))
-    given = {a.by for a in pull_request.approvals if a.head == pull_request.head}
-    given.discard(pull_request.author)
-    needed = max((_approvals_for(fleet, intent) for intent in intents), default=0)
-    if len(given) < needed:
-        reasons.append(
-            f"{len(given)} of {needed} approvals of {pull_request.head[:12]}"
-        )
-    if any(_go_for(fleet, intent) for intent in intents):
-        reasons.append("its promotion rule asks for a releaser's go")
+    reasons += _frozen(fleet, intents, now)
+    reasons += _missing_votes(fleet, intents, pull_request, approvals, goes)
     return tuple(reasons)
+
+
+def _missing_votes(
+    fleet: Fleet,
+    intents: Sequence[Intent],
+    pull_request: PullRequest,
+    approvals: Collection[str],
+    goes: Collection[str],
+) -> Iterator[str]:
+    """Tell which votes are missing; nobody approves what they asked for."""
+    head = pull_request.head
+    given = {a.by for a in pull_request.approvals if a.head == head} | {*approvals}
+    asked = {intent.plan.provenance.requested_by for intent in intents}
+    given -= asked | {pull_request.author}
+    rules = [rule for intent in intents for rule in _rules(fleet, intent)]
+    needed = max((rule.approvals for rule in rules), default=0)
+    if len(given) < needed:
+        yield f"{len(given)} of {needed} approvals of {head[:12]}"
+    go = max((rule.go for rule in rules), default=0)
+    if len({*goes}) < go:
+        yield f"{len({*goes})} of {go} releases (go) of {head[:12]} by a releaser"
+
+
+def _frozen(fleet: Fleet, intents: Sequence[Intent], now: datetime) -> Iterator[str]:
+    """Tell of freezes; an intent that rolls back passes them, as it passes holds."""
+    rules = dict.fromkeys(r for intent in intents for r in _rules(fleet, intent))
+    for rule in rules:
+        frozen = is_frozen(rule, now)
+        if frozen is not None:
+            yield frozen.reason
 
 
 def _is_lasting(finding: Finding) -> bool:
@@ -105,22 +137,20 @@ def _told(hold: Hold) -> str:
     return f"{what or 'everything'} is held by {hold.by} since {since}{why}"
 
 
-def _approvals_for(fleet: Fleet, intent: Intent) -> int:
-    return max((rule[0] for rule in _rules(fleet, intent)), default=0)
-
-
-def _go_for(fleet: Fleet, intent: Intent) -> bool:
-    return any(rule[1] for rule in _rules(fleet, intent))
-
-
-def _rules(fleet: Fleet, intent: Intent) -> tuple[tuple[int, int], ...]:
-    """Return (approvals, go) of the promotion rules that an intent falls under."""
-    scope = intent.plan.scope
-    if intent.plan.kind is not PlanKind.PROMOTE or not isinstance(scope, TargetScope):
+def _rules(fleet: Fleet, intent: Intent) -> tuple[PromotionRule, ...]:
+    """Return the promotion rules that an intent falls under."""
+    plan = intent.plan
+    match plan.scope:
+        case TargetScope(target=target):
+            entered = target.environment
+        case GroupScope(environment=environment):
+            entered = environment
+        case _:
+            return ()
+    if plan.kind is not PlanKind.PROMOTE:
         return ()
     return tuple(
-        (rule.approvals, rule.go)
+        rule
         for rule in fleet.promotions
-        if rule.target == scope.target.environment
-        and rule.source == intent.plan.provenance.source_environment
+        if (rule.source, rule.target) == (plan.provenance.source_environment, entered)
     )

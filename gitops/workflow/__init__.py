@@ -23,6 +23,7 @@ from gitops.workflow.place import Progress, Workplace, World, look
 from gitops.workflow.propose import Planner, accept, propose
 from gitops.workflow.settle import resume, settle
 from gitops.workflow.survey import Standing, survey
+from gitops.workflow.tend import Tended, tend
 from gitops.workflow.upgrade import plan_upgrade
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Planner",
     "Progress",
     "Standing",
+    "Tended",
     "Workplace",
     "World",
     "accept",
@@ -54,4 +56,5 @@ __all__ = [
     "revisions_of",
     "settle",
     "survey",
+    "tend",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +49,8 @@ def merge(
     holds: Sequence[Hold] = (),
     paused: bool = False,
     override: str = "",
+    approvals: Collection[str] = (),
+    goes: Collection[str] = (),
 ) -> Merged | NotMerged | Held:
     """Merge a pull request at its recorded head, if its merging gates are open.
 
@@ -63,6 +65,8 @@ def merge(
         holds: of the repository.
         paused: whether the pause switch is on.
         override: a reason to merge against closed gates; the caller records it.
+        approvals: who has approved the present head elsewhere than on the forge.
+        goes: the releasers who said go to the present head.
 
     Raises:
         ForgeConflictError: it is closed, or its head moved.
@@ -80,9 +84,13 @@ def merge(
         holds=holds,
         paused=paused,
         conflicts=_conflicts(place, world, shown),
+        approvals=approvals,
+        goes=goes,
+        now=now,
     )
     if reasons and not override:
         return Held(reasons=reasons)
+    place.guard()
     result = place.forge.merge(number, head=shown.head, by=by, now=now)
     settle(place)
     if isinstance(result, NotMerged) and result.needs_regeneration and intents:
@@ -100,6 +108,7 @@ def close(place: Workplace, number: int, *, by: str, now: datetime) -> PullReque
     Raises:
         ForgeConflictError: it is merged.
     """
+    place.guard()
     closed = place.forge.close(number, by=by, now=now)
     settle(place)
     return closed

@@ -19,6 +19,13 @@ from gitops.schemas import Schemas
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 
+Guard: TypeAlias = Callable[[], None]
+
+
+def unguarded() -> None:
+    """Let every write pass."""
+
+
 def silent(_step: str, _done: int, _total: int) -> None:
     """Report progress to nobody."""
 
@@ -33,6 +40,8 @@ class Workplace:
         prefix: first part of the branches that we make.
         identity: author and committer of our commits.
         progress: told step, done and total while long work goes on.
+        guard: asked before every effect on the world outside; raises to forbid it:
+            the pause switch, a lost lease, the cap on writes (R19).
     """
 
     name: str
@@ -45,6 +54,7 @@ class Workplace:
     renderer: Renderer
     schemas: Schemas
     progress: Progress = silent
+    guard: Guard = unguarded
 
     def live_on(self, branch: BranchName) -> tuple[Intent, ...]:
         """Return the live intents of one branch, oldest first."""

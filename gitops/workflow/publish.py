@@ -60,7 +60,7 @@ def publish(
         author=place.identity,
         at=intents[-1].created_at,
     )
-    standing = _open_on(place, branch)
+    standing = open_on(place, branch)
     if standing is not None and _says_so(place, standing, intents, commit, review):
         return Unchanged(
             reason=f"pull request #{standing.number} says so already",
@@ -78,6 +78,7 @@ def publish(
         body=review.body,
         author=intents[0].plan.provenance.requested_by,
     )
+    place.guard()
     if standing is None:
         shown = place.forge.open(draft, now=now)
     else:
@@ -125,7 +126,29 @@ def all_findings(
     return tuple(dict.fromkeys((*told, *examined.findings)))
 
 
-def _open_on(place: Workplace, branch: BranchName) -> PullRequest | None:
+def withdraw(
+    place: Workplace, branch: BranchName, *, why: str, now: datetime
+) -> PullRequest | None:
+    """Close the open pull request of a branch that has nothing left to say.
+
+    A branch that a person has pushed to is left alone, and so is its pull request.
+
+    Returns:
+        The pull request, closed; None when there was none, or it is a person's now.
+    """
+    standing = open_on(place, branch)
+    tip = place.mirror.remote_tip(branch)
+    if standing is None or tip not in place.log.pushed(place.name, branch):
+        return None
+    place.guard()
+    by = place.identity.name
+    place.forge.comment(standing.number, why, by=by, now=now)
+    closed = place.forge.close(standing.number, by=by, now=now)
+    place.forge.delete_branch(branch, head=closed.head)
+    return closed
+
+
+def open_on(place: Workplace, branch: BranchName) -> PullRequest | None:
     """Return the open pull request of a branch into our base, if there is one."""
     return next(
         (
@@ -158,6 +181,7 @@ def _push(place: Workplace, branch: BranchName, commit: CommitId) -> None:
     if standing == commit:
         return
     check_ours(place, branch, standing)
+    place.guard()
     place.log.record_push(place.name, branch, commit)
     place.mirror.push(commit, branch, expected=standing)
 

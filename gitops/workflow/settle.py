@@ -10,7 +10,7 @@ from gitops.errors import ForgeNotFoundError, GitopsError
 from gitops.model import BranchName, IntentState, Proposed, PullRequestState, Unchanged
 from gitops.workflow.examine import examine
 from gitops.workflow.place import Workplace, World
-from gitops.workflow.publish import publish
+from gitops.workflow.publish import publish, withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +81,16 @@ def regenerate(
 ) -> Proposed | Unchanged:
     """Make a branch anew from its live intents: never a rebase of text.
 
-    Intents of which the base branch says everything already end as SUPERSEDED.
+    Intents of which the base branch says everything already end as SUPERSEDED, and
+    their pull request is closed: it has nothing left to say.
     """
     intents = place.live_on(branch)
     plans = tuple(intent.plan for intent in intents)
     examined = examine(place, world, compose(plans), known_broken=says_broken(plans))
     if not examined.edits:
+        told = f"{place.base} says so already"
+        withdraw(place, branch, why=f"Closed: {told}, at {world.commit}.", now=now)
         for intent in intents:
             place.log.advance(intent.id, IntentState.SUPERSEDED)
-        return Unchanged(reason=f"{place.base} says so already")
+        return Unchanged(reason=told)
     return publish(place, world, intents, examined, now=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,6 +33,7 @@ from gitops.model import (
     Severity,
     StackName,
     TargetScope,
+    Window,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -97,18 +98,32 @@ def closed(
     holds: tuple[Hold, ...] = (),
     paused: bool = False,
     conflicts: tuple[str, ...] = (),
+    approvals: tuple[str, ...] = (),
+    goes: tuple[str, ...] = (),
+    now: datetime = NOON,
 ) -> tuple[str, ...]:
     return closed_merge_gates(
-        fleet, intents, request, holds=holds, paused=paused, conflicts=conflicts
+        fleet,
+        intents,
+        request,
+        holds=holds,
+        paused=paused,
+        now=now,
+        conflicts=conflicts,
+        approvals=approvals,
+        goes=goes,
     )
 
 
-def with_rule(approvals: int = 0, go: int = 0) -> Fleet:
+def with_rule(
+    approvals: int = 0, go: int = 0, windows: tuple[Window, ...] = ()
+) -> Fleet:
     rule = PromotionRule(
         source=EnvironmentName("development"),
         target=STAGING,
         approvals=approvals,
         go=go,
+        windows=windows,
     )
     return replace(FLEET, promotions=(rule,))
 
@@ -198,4 +213,39 @@ def test_a_bump_needs_no_approvals_of_a_promotion_rule() -> None:
 
 def test_a_rule_with_go_waits_for_a_releaser() -> None:
     promotion = intent(PlanKind.PROMOTE)
-    assert "go" in closed(promotion, fleet=with_rule(go=1))[0]
+    fleet = with_rule(go=1)
+    (reason,) = closed(promotion, fleet=fleet)
+    assert reason == f"0 of 1 releases (go) of {HEAD[:12]} by a releaser"
+    assert closed(promotion, fleet=fleet, approvals=("bo",)) == (reason,)
+    assert closed(promotion, fleet=fleet, goes=("bo",)) == ()
+
+
+def test_approvals_given_elsewhere_count_with_those_of_the_forge() -> None:
+    promotion, fleet = intent(PlanKind.PROMOTE), with_rule(approvals=2)
+    request = approved(("bo", HEAD))
+    assert closed(promotion, request=request, fleet=fleet, approvals=("bo",))
+    assert closed(promotion, request=request, fleet=fleet, approvals=("ada",))
+    assert not closed(promotion, request=request, fleet=fleet, approvals=("cy",))
+
+
+def test_nobody_approves_what_they_asked_for_whoever_opened_it() -> None:
+    promotion, fleet = intent(PlanKind.PROMOTE), with_rule(approvals=1)
+    request = replace(approved(("ada", HEAD)), author="directus-gitops")
+    assert closed(promotion, request=request, fleet=fleet)
+
+
+def test_a_group_falls_under_the_rules_of_its_environment() -> None:
+    group = intent(PlanKind.PROMOTE, GroupScope(environment=STAGING, group="all"))
+    assert closed(group, fleet=with_rule(approvals=1))
+
+
+def test_a_freeze_closes_the_merge_of_a_promotion_until_it_ends() -> None:
+    frozen = Window(
+        allow=False, schedule="0 0 1 3 *", duration_s=86_400, timezone="UTC"
+    )
+    fleet = with_rule(windows=(frozen,))
+    promotion = intent(PlanKind.PROMOTE)
+    (reason,) = closed(promotion, fleet=fleet)
+    assert reason == "a freeze of staging holds until 2026-03-02 00:00 UTC"
+    assert not closed(promotion, fleet=fleet, now=NOON + timedelta(days=1))
+    assert not closed(intent(PlanKind.ROLLBACK), fleet=fleet)
