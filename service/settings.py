@@ -98,6 +98,25 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds to wait for another writer of the same repository.",
     )
+    default_repository: str = Field(
+        default="",
+        description="The repository that requests mean which name none. "
+        "Empty: the only one.",
+    )
+    requests_per_min: int = Field(
+        default=600,
+        ge=1,
+        description="API requests that one token may make in a minute.",
+    )
+    wrong_tokens_per_min: int = Field(
+        default=120,
+        ge=1,
+        description="Wrong tokens that one address may show in a minute, "
+        "before it hears 429 instead of 401.",
+    )
+    event_streams: int = Field(
+        default=100, ge=1, description="Readers of `/api/v1/events` at one time."
+    )
 
     @field_validator("data", mode="after")
     @classmethod

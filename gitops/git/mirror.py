@@ -88,13 +88,23 @@ class Mirror(Repository):
             GitError: the remote is not there, refuses, or has no commits.
             ToolError: there is no git.
         """
-        seen = self._identity()
+        # Two at once would find each other's locks of refs, and one would fail.
+        try:
+            with self._alone():
+                self._fetch_alone()
+        except OSError as error:
+            raise GitError(
+                f"our copy of {self._remote.name} cannot be kept: {error.strerror}",
+                hint="is the disk full, and may this user write to the data folder?",
+            ) from error
+
+    def _fetch_alone(self) -> None:
         if not self._is_whole():
-            self._clone_again(seen=seen)
+            self._clone_in_place()
             return
         answer = self._fetch_into(self._path)
         if answer.shows_damage:  # also where the fetch could go around it
-            self._clone_again(seen=seen)
+            self._clone_in_place()
         elif answer.code != 0:
             raise self._remote_failure(answer)
         self._was_mended = False
@@ -266,18 +276,27 @@ class Mirror(Repository):
         Args:
             seen: which copy is to be replaced; another one is newer and is kept.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self._path.with_name(f"{self._path.name}.lock")):
-            if self._identity() != seen and self._is_whole():
-                return
-            fresh = self._path.with_name(f"{self._path.name}.new")
+        with self._alone():
+            if self._identity() == seen or not self._is_whole():
+                self._clone_in_place()
+
+    def _clone_in_place(self) -> None:
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            self._clone_into(fresh)
+            self._put_aside()
+            fresh.rename(self._path)
+        finally:
             shutil.rmtree(fresh, ignore_errors=True)
-            try:
-                self._clone_into(fresh)
-                self._put_aside()
-                fresh.rename(self._path)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one at a time, thread or process, write; a dead one's lock is gone."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_name(f"{self._path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _clone_into(self, fresh: Path) -> None:
         fresh.mkdir()
@@ -312,11 +331,3 @@ class Mirror(Repository):
 def _matches(ref: str, pattern: str) -> bool:
     below = pattern.removesuffix("*")
     return ref == pattern or (below != pattern and ref.startswith(below))
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time make a copy; a dead one's lock is gone."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -95,6 +95,29 @@ def test_the_mirror_moves_only_when_it_fetches(mirror: Mirror, remote: Path) -> 
     assert mirror.tip(MAIN) == newer
 
 
+def test_many_may_fetch_at_the_same_moment(
+    mirror: Mirror, remote: Path, tmp_path: Path
+) -> None:
+    for number in range(30):
+        git(remote, "branch", f"b{number}", "main")
+    person_pushes(remote, {"new": "1"})
+    failures: list[GitopsError] = []
+
+    def fetch() -> None:
+        try:
+            opened(tmp_path, remote).fetch()
+        except GitopsError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=fetch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [error.message for error in failures] == []
+    assert len(mirror.branches()) == 31
+
+
 def test_a_branch_gone_from_the_remote_is_gone_here(
     mirror: Mirror, remote: Path
 ) -> None:
