@@ -11,12 +11,14 @@ cronsim decides which wall times match; this module alone knows about zones.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
+from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +32,9 @@ _CHARACTERS = re.compile(r"[0-9A-Za-z*,/#\- ]*", re.ASCII)
 _HINT: Final = "minute, hour, day of month, month, day of week: '0 9 * * 1-5'"
 _SECOND: Final = timedelta(seconds=1)
 _MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_INSTANT: Final = timedelta(microseconds=1)
 # Any moment does: whether an expression ever fires does not depend on it, because
 # cronsim searches fifty years, more than the calendar's longest gap.
 _START: Final = datetime(2024, 1, 1)  # noqa: DTZ001  a wall time, of no zone
@@ -158,6 +163,66 @@ def is_occurrence(cron: Cron, at: datetime) -> bool:
     """Whether a schedule fires in the minute of a moment."""
     minute = at.astimezone(UTC).replace(second=0, microsecond=0)
     return next_occurrence(cron, minute - _SECOND) == minute
+
+
+def last_occurrence(cron: Cron, after: datetime, until: datetime) -> datetime | None:
+    """Return the last moment after `after` and not after `until`; None for none."""
+    span = _HOUR
+    while True:
+        start = max(after, until - span)
+        last = deque(takewhile(_not_after(until), occurrences(cron, start)), maxlen=1)
+        if last or start == after:
+            return last[0] if last else None
+        span *= 4
+
+
+def count_occurrences(cron: Cron, after: datetime, until: datetime) -> int:
+    """Count the moments after `after` and not after `until`.
+
+    Years of every minute are counted at once: only days that are not whole, or have a
+    clock change, are walked; of all others it is known how often they fire.
+    """
+    zone = ZoneInfo(cron.timezone)
+    found, at = 0, after
+    while at < until:
+        begin, end = _day_of(at, zone)
+        is_whole = begin == at + _INSTANT and end <= until + _INSTANT
+        if is_whole and _is_plain(begin, end, zone):
+            found += _fires_on(cron.expression, begin.astimezone(zone).date())
+        else:
+            last = min(end - _INSTANT, until)
+            found += sum(1 for _ in takewhile(_not_after(last), occurrences(cron, at)))
+        at = end - _INSTANT
+    return found
+
+
+def _not_after(last: datetime) -> Callable[[datetime], bool]:
+    return lambda at: at <= last
+
+
+def _day_of(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return when the day of the moment after `at` begins and ends, in UTC."""
+    today = (at + _INSTANT).astimezone(zone).date()
+    begin = _moment(datetime.combine(today, time()), zone)
+    end = _moment(datetime.combine(today + _DAY, time()), zone)
+    return begin, end
+
+
+def _is_plain(begin: datetime, end: datetime, zone: ZoneInfo) -> bool:
+    """Whether a day has 24 hours and no clock change, at its first minute neither."""
+    before, after = ((at - _MINUTE).astimezone(zone).utcoffset() for at in (begin, end))
+    return end - begin == _DAY and before == after
+
+
+@lru_cache(maxsize=64)
+def _fields(expression: str) -> CronSim:
+    return CronSim(expression, _START)
+
+
+def _fires_on(expression: str, day: date) -> int:
+    fields = _fields(expression)
+    matches = day.month in fields.months and fields.match_day(day)
+    return len(fields.hours) * len(fields.minutes) if matches else 0
 
 
 def spell_time(at: datetime, timezone: str = "UTC") -> str:

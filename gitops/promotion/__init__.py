@@ -8,6 +8,7 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
     bump       another revision, for one stack or an environment
     carry      a revision from one environment to the next
     windows    when windows and freezes let something pass
+    timing     which run of a schedule is due, and how many were missed
     gates      when a promotion may be opened, and if not, until when
     faring     how a revision fares where it came to
     decisions  whether a stack goes on to the next environment now
@@ -23,15 +24,18 @@ from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decid
 from gitops.promotion.gates import Gate, is_frozen, opening_gates
 from gitops.promotion.rollback import plan_rollback
 from gitops.promotion.seal import plan_secrets
+from gitops.promotion.timing import Due, due
 
 __all__ = [
     "Decision",
+    "Due",
     "Gate",
     "Promote",
     "Rest",
     "Wait",
     "Way",
     "decide",
+    "due",
     "is_frozen",
     "opening_gates",
     "plan_bump",
