@@ -11,13 +11,15 @@ place in this file, so no key for them will ever be added here.
 """
 
 from gitops.fleet.order import predecessors, sources_of
-from gitops.fleet.read import read_fleet
+from gitops.fleet.read import BUMP_GROUP, NO_HEALTH, read_fleet
 from gitops.fleet.schema import API_VERSION, DEFAULT_BRANCH, DEFAULT_IMAGE, fleet_schema
 
 __all__ = [
     "API_VERSION",
+    "BUMP_GROUP",
     "DEFAULT_BRANCH",
     "DEFAULT_IMAGE",
+    "NO_HEALTH",
     "fleet_schema",
     "predecessors",
     "read_fleet",

@@ -44,6 +44,12 @@ T = TypeVar("T")
 
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,8})([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+BUMP_GROUP: Final = "all"
+"""The group of bumps that name every stack; no promotion may join it."""
+
+NO_HEALTH: Final = "none"
+"""The health source of a promotion that asks for none."""
+
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -264,6 +270,7 @@ def _promotion(
     timezone = section.checked("timezone", check_timezone, "UTC")
     scheduled = "schedule" in section.data
     approvals = section.section("approvals")
+    health = section.checked("health", _health, NO_HEALTH)
     return PromotionRule(
         source=source,
         target=target,
@@ -271,12 +278,46 @@ def _promotion(
         timezone=timezone,
         missed=Missed(section.text("missed", Missed.SKIP)),
         soak_s=section.checked("soak", seconds, "0s"),
-        health=section.checked("health", _health, "none"),
+        health=health,
         windows=tuple(_window(item, timezone) for item in section.sections("windows")),
         merge=MergePolicy(section.text("merge", MergePolicy.REVIEW)),
         approvals=approvals.number("count"),
         go=approvals.number("go"),
+        group=section.checked("group", _group) if "group" in section.data else "",
+        rollback_within_s=_rollback(section, health),
     )
+
+
+def _group(name: str) -> str:
+    try:
+        environment_name(name)
+    except InputError as error:
+        raise InputError(
+            f"{name[:80]!a} is not the name of a group",
+            hint="1 to 63 of a-z, 0-9 and -, beginning and ending with a-z or 0-9",
+        ) from error
+    if name == BUMP_GROUP:
+        raise InputError(
+            f"{name} is the group of bumps that name every stack",
+            hint="choose another name",
+        )
+    return name
+
+
+def _rollback(section: _Section, health: str) -> int:
+    if "rollback" not in section.data:
+        return 0
+    rollback = section.section("rollback")
+    within = rollback.checked("within", seconds)
+    if not within:
+        raise rollback.fault("a time of no length never fails", "within")
+    if health == NO_HEALTH:
+        raise section.fault(
+            "nobody can tell that a promotion failed: it has no health",
+            "rollback",
+            hint="name a health source of the service's settings as `health`",
+        )
+    return within
 
 
 def _health(name: str) -> str:

@@ -130,6 +130,22 @@ _PROMOTION: Final = _object(
                 "go": _count("Releases by a person with the role releaser."),
             },
         ),
+        "group": _text(
+            "Stacks that come this way share one pull request of this name. Without "
+            "it, each has its own.",
+            _NAME,
+        ),
+        "rollback": _object(
+            "When the service goes back by itself. It needs health.",
+            {
+                "within": _text(
+                    "A promotion whose health fails in this time after the merge is "
+                    "rolled back.",
+                    _DURATION,
+                ),
+            },
+            required=("within",),
+        ),
     },
     required=("from", "to"),
 )

@@ -73,6 +73,10 @@ class PromotionRule:
         merge: review or automatic; never automatic for a major step.
         approvals: approvals by other people needed before a merge.
         go: releases by a releaser needed before a merge.
+        group: stacks that come this way share one pull request of this name in the
+            target; empty for one each.
+        rollback_within_s: a promotion whose health fails within so many seconds after
+            its merge is rolled back; 0 for never by itself.
     """
 
     source: EnvironmentName
@@ -86,6 +90,8 @@ class PromotionRule:
     merge: MergePolicy = MergePolicy.REVIEW
     approvals: int = 0
     go: int = 0
+    group: str = ""
+    rollback_within_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from gitops.catalogue import risks
 from gitops.errors import InputError, PlanError
+from gitops.fleet import BUMP_GROUP
 from gitops.model import (
     Change,
     EnvironmentName,
@@ -36,7 +37,7 @@ from gitops.promotion.guards import (
 )
 from gitops.versions import Step, check_digest, parse_reference, step
 
-GROUP: Final = "all"
+GROUP: Final = BUMP_GROUP
 """The group whose pull request carries a bump of several stacks."""
 
 

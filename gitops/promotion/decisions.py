@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from gitops.fleet import NO_HEALTH
 from gitops.model import (
     Arrival,
     Hold,
@@ -27,7 +28,6 @@ from gitops.model import (
     Target,
 )
 from gitops.promotion.gates import (
-    NO_HEALTH,
     Gate,
     health_gate,
     hold_gate,

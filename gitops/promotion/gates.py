@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gitops.cron import Cron, is_occurrence, next_occurrence, spell_time
+from gitops.fleet import NO_HEALTH
 from gitops.model import (
     Arrival,
     Finding,
@@ -27,9 +28,6 @@ from gitops.model import (
 from gitops.promotion.faring import runs_another
 from gitops.promotion.guards import holds_on, spell_hold
 from gitops.promotion.windows import HORIZON, is_denied, lets_pass, next_opening
-
-NO_HEALTH: Final = "none"
-"""The health source of a rule that asks for none."""
 
 FRESH: Final = timedelta(minutes=15)
 """How old an observation may be and still say how something is."""

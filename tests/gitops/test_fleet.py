@@ -117,6 +117,13 @@ def test_words_of_the_file_become_values() -> None:
     assert (rule.health, rule.soak_s) == ("cluster-a", 0)
 
 
+def test_a_promotion_may_have_a_group_and_a_way_back() -> None:
+    rule = rule_of("group: weekly, health: argocd, rollback: {within: 1h}")
+    assert (rule.group, rule.rollback_within_s) == ("weekly", 3600)
+    plain = rule_of("health: argocd")
+    assert (plain.group, plain.rollback_within_s) == ("", 0)
+
+
 def test_a_window_without_a_zone_is_read_in_that_of_its_promotion() -> None:
     rule = rule_of(
         'timezone: Asia/Kolkata, windows: [{allow: "0 9 * * *", for: 1h},'
@@ -352,6 +359,46 @@ BROKEN_RULES = {
         "{from: development, to: staging, health: 'http://x'}",
         "9:38: promotions[0].health: 'http://x' is not the name of a health source",
         "settings",
+    ),
+    "bad group": (
+        "{from: development, to: staging, group: 'a b'}",
+        "9:38: promotions[0].group: 'a b' is not the name of a group",
+        "1 to 63",
+    ),
+    "group of bumps": (
+        "{from: development, to: staging, group: all}",
+        "9:38: promotions[0].group: all is the group of bumps",
+        "another name",
+    ),
+    "empty group": (
+        "{from: development, to: staging, group: ''}",
+        "9:38: promotions[0].group: '' is not the name of a group",
+        "1 to 63",
+    ),
+    "way back without health": (
+        "{from: development, to: staging, rollback: {within: 1h}}",
+        "9:38: promotions[0].rollback: nobody can tell that a promotion failed",
+        "health source",
+    ),
+    "way back with health none": (
+        "{from: development, to: staging, health: none, rollback: {within: 1h}}",
+        "9:52: promotions[0].rollback: nobody can tell that a promotion failed",
+        "health source",
+    ),
+    "way back in no time": (
+        "{from: development, to: staging, health: x, rollback: {within: 0s}}",
+        "9:60: promotions[0].rollback.within: a time of no length",
+        "",
+    ),
+    "way back of a number": (
+        "{from: development, to: staging, health: x, rollback: {within: 60}}",
+        "9:60: promotions[0].rollback.within: must be a text, but is the number 60",
+        "24h",
+    ),
+    "way back without a time": (
+        "{from: development, to: staging, health: x, rollback: {}}",
+        "9:49: promotions[0].rollback: the key within is missing",
+        "add within",
     ),
     "fewer than none": (
         "{from: development, to: staging, approvals: {count: -1}}",
