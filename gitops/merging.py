@@ -12,22 +12,28 @@ from datetime import datetime
 from typing import Final
 
 from gitops.model import (
+    Change,
     EnvironmentName,
     Finding,
     Fleet,
     GroupScope,
     Hold,
     Intent,
+    MergePolicy,
     PlanKind,
     PromotionRule,
     PullRequest,
     Scope,
+    SetRevision,
     Severity,
     StackName,
     TargetScope,
+    Tree,
 )
+from gitops.overlay import read_overlay
 from gitops.promotion import is_frozen
 from gitops.upgrade import CONFLICT
+from gitops.versions import Step, step
 
 # A rollback is how people get out of trouble: a hold does not stop it.
 _EXEMPT_FROM_HOLDS: Final = frozenset({PlanKind.ROLLBACK})
@@ -101,6 +107,39 @@ def _frozen(fleet: Fleet, intents: Sequence[Intent], now: datetime) -> Iterator[
         frozen = is_frozen(rule, now)
         if frozen is not None:
             yield frozen.reason
+
+
+def merges_by_itself(tree: Tree, fleet: Fleet, intents: Sequence[Intent]) -> bool:
+    """Whether the rules let the service merge a pull request without a person.
+
+    Every intent behind it must be a promotion under a rule that says so, and no step
+    between majors: those migrate data and change behaviour, so somebody must look.
+
+    Args:
+        tree: the base branch.
+        fleet: its rules.
+        intents: the live intents of the pull request.
+    """
+    return bool(intents) and all(
+        _is_automatic(fleet, intent)
+        and not any(_is_major(tree, fleet, change) for change in intent.plan.changes)
+        for intent in intents
+    )
+
+
+def _is_automatic(fleet: Fleet, intent: Intent) -> bool:
+    rules = _rules(fleet, intent)
+    return bool(rules) and all(rule.merge is MergePolicy.AUTOMATIC for rule in rules)
+
+
+def _is_major(tree: Tree, fleet: Fleet, change: Change) -> bool:
+    """Whether a change of revision is a big step, or one that nobody can size."""
+    if not isinstance(change, SetRevision):
+        return False
+    present = read_overlay(tree, fleet, change.target).revision
+    if present == change.revision:
+        return False
+    return step(present.tag, change.revision.tag) in (Step.MAJOR, Step.UNKNOWN)
 
 
 def _is_lasting(finding: Finding) -> bool:

@@ -9,6 +9,7 @@ work. One caller at a time per repository; the service's lock sees to that.
 
 from __future__ import annotations
 
+from gitops.workflow.automatic import merge_automatically
 from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
 from gitops.workflow.finish import Held, adopt, approve, close, merge
@@ -20,10 +21,10 @@ from gitops.workflow.inspect import (
     inspect_pull_request,
 )
 from gitops.workflow.place import Progress, Workplace, World, look
-from gitops.workflow.propose import Planner, accept, propose
-from gitops.workflow.settle import resume, settle
+from gitops.workflow.propose import Planner, accept, propose, record
+from gitops.workflow.settle import Tended, resume, settle
 from gitops.workflow.survey import Standing, survey
-from gitops.workflow.tend import Tended, tend
+from gitops.workflow.tend import tend
 from gitops.workflow.upgrade import plan_upgrade
 
 __all__ = [
@@ -50,8 +51,10 @@ __all__ = [
     "inspect_pull_request",
     "look",
     "merge",
+    "merge_automatically",
     "plan_upgrade",
     "propose",
+    "record",
     "resume",
     "revisions_of",
     "settle",

@@ -116,6 +116,17 @@ def accept(
     if not plan.changes:
         told = "; ".join(finding.message for finding in plan.findings)
         return Unchanged(reason=told or f"{place.base} says so already")
+    return record(place, plan, now=now)
+
+
+def record(place: Workplace, plan: Plan, *, now: datetime) -> tuple[Intent, ...]:
+    """Record what a plan wants: one intent for each target of a group, else one.
+
+    Args:
+        place: where.
+        plan: with changes.
+        now: aware UTC, whole seconds; the date of the commit to come.
+    """
     return tuple(_record(place, part, now=now) for part in split(plan))
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 
 from gitops.composition import compose, says_broken
 from gitops.errors import ForgeNotFoundError, GitopsError
-from gitops.model import BranchName, IntentState, Proposed, PullRequestState, Unchanged
+from gitops.model import (
+    BranchName,
+    IntentState,
+    Proposed,
+    PullRequest,
+    PullRequestState,
+    Unchanged,
+)
 from gitops.workflow.examine import examine
 from gitops.workflow.place import Workplace, World
-from gitops.workflow.publish import publish, withdraw
+from gitops.workflow.publish import open_on, publish, withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +28,29 @@ _FINAL = {
 }
 
 
-def settle(place: Workplace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tended:
+    """What was done about one branch, or why nothing could be.
+
+    Attributes:
+        branch: whose.
+        result: what it is now; the error where it could not be tended.
+    """
+
+    branch: BranchName
+    result: Proposed | Unchanged | GitopsError
+
+
+def settle(place: Workplace) -> tuple[PullRequest, ...]:
     """End the intents whose pull request was merged or closed.
 
     A pull request that the forge does not show is not taken as closed: an answer of
     "not found" may mean lost rights.
+
+    Returns:
+        The pull requests that have ended since the last time, by number.
     """
+    ended: dict[int, PullRequest] = {}
     for intent in place.log.live(place.name):
         if intent.pull_request is None:
             continue
@@ -36,26 +61,30 @@ def settle(place: Workplace) -> None:
                 "pull request not found", extra={"pull_request": intent.pull_request}
             )
             continue
-        ended = _FINAL.get(shown.state)
+        final = _FINAL.get(shown.state)
         # Numbers begin again where the forge's own records were lost.
-        if ended is not None and shown.branch == intent.branch:
-            place.log.advance(intent.id, ended)
+        if final is not None and shown.branch == intent.branch:
+            place.log.advance(intent.id, final)
+            ended[shown.number] = shown
+    return tuple(ended[number] for number in sorted(ended))
 
 
-def resume(place: Workplace, world: World, *, now: datetime) -> None:
-    """Finish what an interrupted run began.
+def resume(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:
+    """Publish what was accepted, and finish what an interrupted run began.
 
     What can no longer be done is given up; what may be tried again later stays, and
     keeps nothing else from being done.
     """
+    done: list[Tended] = []
     interrupted = dict.fromkeys(
         intent.branch
         for intent in place.log.live(place.name)
         if intent.state is not IntentState.PR_OPEN
     )
     for branch in interrupted:
+        result: Proposed | Unchanged | GitopsError
         try:
-            regenerate(place, world, branch, now=now)
+            result = regenerate(place, world, branch, now=now)
         except GitopsError as error:
             logger.warning(
                 "an interrupted change cannot be finished",
@@ -63,17 +92,35 @@ def resume(place: Workplace, world: World, *, now: datetime) -> None:
             )
             if not error.retryable:
                 give_up(place, branch, error)
+            result = error
+        done.append(Tended(branch=branch, result=result))
+    return tuple(done)
 
 
 def give_up(place: Workplace, branch: BranchName, error: GitopsError) -> None:
     """End the wishes that cannot be fulfilled, and keep those that already are.
 
-    A pull request that is open stands as it was before the attempt.
+    A pull request that is open stands as it was before the attempt, and so does what
+    it wants: a wish that was refused supersedes nothing.
     """
     for intent in place.live_on(branch):
         is_open = intent.pull_request is not None
         state = IntentState.PR_OPEN if is_open else IntentState.FAILED
         place.log.advance(intent.id, state, error=error.message)
+    standing = open_on(place, branch)
+    if standing is None:
+        return
+    live = {intent.key for intent in place.live_on(branch)}
+    for intent in reversed(place.log.all(place.name)):
+        is_shown = (intent.branch, intent.pull_request, intent.commit) == (
+            branch,
+            standing.number,
+            standing.head,
+        )
+        is_gone = intent.state is IntentState.SUPERSEDED and intent.key not in live
+        if is_shown and is_gone:
+            live.add(intent.key)
+            place.log.advance(intent.id, IntentState.PR_OPEN)
 
 
 def regenerate(

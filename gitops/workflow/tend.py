@@ -9,7 +9,6 @@ it, and the approvals of its head, alone. What a person has pushed to is left al
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gitops.composition import covered
@@ -32,20 +31,7 @@ from gitops.reach import reached
 from gitops.workflow.examine import differing
 from gitops.workflow.place import Workplace, World
 from gitops.workflow.publish import withdraw
-from gitops.workflow.settle import give_up, regenerate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tended:
-    """What was done about one branch, or why nothing could be.
-
-    Attributes:
-        branch: whose.
-        result: what it is now; the error where it could not be tended.
-    """
-
-    branch: BranchName
-    result: Proposed | Unchanged | GitopsError
+from gitops.workflow.settle import Tended, give_up, regenerate
 
 
 def tend(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:
