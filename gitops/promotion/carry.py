@@ -11,20 +11,24 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gitops.catalogue import risks
-from gitops.errors import PlanError
+from gitops.errors import PlanError, UnknownNameError
 from gitops.fleet import predecessors, sources_of
 from gitops.model import (
+    Arrival,
     Change,
     EnvironmentName,
     Finding,
     Fleet,
+    GroupScope,
     Hold,
+    Observation,
     Overlay,
     Plan,
     PlanKind,
     PromotionRule,
     Provenance,
     Revision,
+    Scope,
     SetConfig,
     SetRevision,
     Severity,
@@ -34,7 +38,7 @@ from gitops.model import (
     Tree,
 )
 from gitops.overlay import read_overlay
-from gitops.promotion.gates import closed_gate_findings, opening_gates
+from gitops.promotion.gates import Gate, closed_gate_findings, opening_gates
 from gitops.promotion.guards import check_environment, refuse_held, refuse_paused
 from gitops.secretnames import is_secret
 from gitops.tokenshapes import token_shape
@@ -54,11 +58,16 @@ def plan_promotion(
     merged_at: datetime | None = None,
     holds: Sequence[Hold] = (),
     paused: bool = False,
+    source_tree: Tree | None = None,
+    arrival: Arrival | None = None,
+    observation: Observation | None = None,
+    occurrence: datetime | None = None,
 ) -> Plan:
     """Plan to carry a stack's revision from one environment to another.
 
     Tag and digest travel, and the keys that the fleet says travel (`carry`). A key
-    that the source does not set is left alone in the target, and told of.
+    that the source does not set is left alone in the target, and told of. Where the
+    rule of the way has a group, the plan joins the group's pull request.
 
     Args:
         tree: the base branch.
@@ -73,6 +82,11 @@ def plan_promotion(
         merged_at: when the revision came to the source; None when not known.
         holds: of the repository.
         paused: whether the pause switch is on.
+        source_tree: the base branch as it was when the source had what is carried:
+            revision and values are read there. None for as it is now.
+        arrival: of what is carried, and how it fared; None when it is not known.
+        observation: the last one of the source by the way's health source.
+        occurrence: the run of the schedule that asks; None where a person does.
 
     Returns:
         A plan; without changes when the target has all of it already.
@@ -89,27 +103,48 @@ def plan_promotion(
     origin = _source(fleet, to, source)
     target = Target(environment=to, stack=stack)
     refuse_held(target, holds)
-    left = read_overlay(tree, fleet, Target(environment=origin, stack=stack))
+    there = Target(environment=origin, stack=stack)
+    left = read_overlay(source_tree or tree, fleet, there)
     entered = read_overlay(tree, fleet, target)
     _refuse_downgrade(left, entered)
     wanted = _changes(left, entered, fleet.carry_of(stack))
+    rule = _rule(fleet, origin, to)
     findings: tuple[Finding, ...] = ()
     if wanted:
-        gates = _closed_gates(fleet, origin, entered, now=now, merged_at=merged_at)
-        missing = _missing(left, entered, fleet.carry_of(stack))
-        findings = (*_of_revision(left, entered), *gates, *missing)
+        gates: tuple[Gate, ...] = ()
+        if rule is not None:
+            gates = opening_gates(
+                rule,
+                now=now,
+                merged_at=merged_at,
+                arrival=arrival,
+                observation=observation,
+                occurrence=occurrence,
+            )
+        findings = (
+            *_of_revision(left, entered),
+            *_left_source(tree, fleet, left, entered),
+            *closed_gate_findings(gates, path=entered.path),
+            *_missing(left, entered, fleet.carry_of(stack)),
+        )
     return Plan(
         kind=PlanKind.PROMOTE,
-        scope=TargetScope(target=target),
+        scope=_scope(rule, target),
         changes=wanted,
         provenance=Provenance(
             requested_by=requested_by,
             source_environment=origin,
-            source_commit=tree.commit,
+            source_commit=(source_tree or tree).commit,
             reason=reason,
         ),
         findings=findings,
     )
+
+
+def _scope(rule: PromotionRule | None, target: Target) -> Scope:
+    if rule is None or not rule.group:
+        return TargetScope(target=target)
+    return GroupScope(environment=target.environment, group=rule.group)
 
 
 def _source(
@@ -197,19 +232,30 @@ def _of_revision(left: Overlay, entered: Overlay) -> Iterator[Finding]:
         )
 
 
-def _closed_gates(
-    fleet: Fleet,
-    origin: EnvironmentName,
-    entered: Overlay,
-    *,
-    now: datetime,
-    merged_at: datetime | None,
-) -> tuple[Finding, ...]:
-    rule = _rule(fleet, origin, entered.target.environment)
-    if rule is None:
-        return ()
-    gates = opening_gates(rule, now=now, merged_at=merged_at)
-    return closed_gate_findings(gates, path=entered.path)
+def _left_source(
+    tree: Tree, fleet: Fleet, left: Overlay, entered: Overlay
+) -> Iterator[Finding]:
+    """Tell that the source has something else by now."""
+    source = left.target
+    try:
+        present = read_overlay(tree, fleet, source).revision
+    except UnknownNameError:
+        has = f"{source.stack} is no longer there"
+    else:
+        if present == left.revision:
+            return
+        has = f"it has {_spelt(present)} now"
+    yield Finding(
+        rule="left-source",
+        severity=Severity.INFO,
+        path=entered.path,
+        message=f"{_spelt(left.revision)} has left {source.environment}; {has}",
+        hint="it had its time there, and what is newer follows when it is ready",
+    )
+
+
+def _spelt(revision: Revision) -> str:
+    return revision.tag + (f"@{revision.digest}" if revision.digest else "")
 
 
 def _rule(

@@ -57,6 +57,7 @@ def opening_gates(
     merged_at: datetime | None,
     arrival: Arrival | None = None,
     observation: Observation | None = None,
+    occurrence: datetime | None = None,
 ) -> tuple[Gate, ...]:
     """Return the gates that guard the opening, in a fixed order.
 
@@ -72,11 +73,12 @@ def opening_gates(
             not known.
         observation: the last one of the source by the rule's health source; None when
             there is none.
+        occurrence: the run of the schedule that asks; None where a person does.
     """
     return tuple(
         gate
         for gate in (
-            _schedule(rule, now),
+            _schedule(rule, now, occurrence),
             window_gate(rule, now),
             soak_gate(rule, now, _clock(rule, merged_at, arrival)),
             health_gate(rule, now, arrival, observation),
@@ -163,9 +165,13 @@ def schedule_gate(
     return _before_the_next(rule.schedule, rule.timezone, now)
 
 
-def _schedule(rule: PromotionRule, now: datetime) -> Gate | None:
+def _schedule(
+    rule: PromotionRule, now: datetime, occurrence: datetime | None
+) -> Gate | None:
     if rule.schedule is None:
         return None
+    if occurrence is not None:
+        return schedule_gate(rule, now, occurrence)
     cron = Cron(expression=rule.schedule, timezone=rule.timezone)
     if is_occurrence(cron, now):
         return Gate(name="schedule", is_open=True, reason="it is the scheduled minute")

@@ -7,8 +7,12 @@ import pytest
 
 from gitops.errors import HeldError, PlanError, UnknownNameError
 from gitops.model import (
+    Arrival,
     CommitId,
     EnvironmentName,
+    GroupScope,
+    Health,
+    Observation,
     Plan,
     PlanKind,
     SetConfig,
@@ -235,6 +239,65 @@ def test_while_paused_nothing_is_promoted() -> None:
         promote(paused=True)
 
 
+# --- what has left the source ---
+
+
+def test_revision_and_values_are_read_where_the_source_had_them() -> None:
+    before = tree(
+        {
+            **overlay_files("development", f"12.4.1@{DIGEST}", config="A=old\n"),
+            **overlay_files("staging", "12.3.0", config="A=0\n"),
+        }
+    )
+    commit = CommitId("d" * 40)
+    before = tree_of({p: before.read(p) for p in before.entries}, commit=commit)
+    after = with_config("A=new\n", "A=0\n")
+    plan = promote(after, source_tree=before, rules="defaults: {carry: [A]}\n")
+    assert plan.changes == (
+        SetRevision(target=at(STAGING), revision=revision("12.4.1", DIGEST)),
+        SetConfig(target=at(STAGING), key="A", value="old"),
+    )
+    assert plan.provenance.source_commit == commit
+
+
+def test_a_reviewer_learns_that_it_has_left_the_source() -> None:
+    before, after = repository(development="12.4.1"), repository(development="12.4.2")
+    (told,) = [
+        finding
+        for finding in promote(after, source_tree=before).findings
+        if finding.rule == "left-source"
+    ]
+    assert told.message == "12.4.1 has left development; it has 12.4.2 now"
+    assert told.severity is Severity.INFO
+    assert "left-source" not in rules_of(promote(before, source_tree=before))
+    assert "left-source" not in rules_of(promote(before))
+
+
+def test_a_reviewer_learns_that_the_stack_has_left_the_source() -> None:
+    gone = tree(overlay_files("staging", "12.4.0"))
+    (told,) = [
+        finding
+        for finding in promote(gone, source_tree=repository()).findings
+        if finding.rule == "left-source"
+    ]
+    assert told.message == "12.4.1 has left development; acme is no longer there"
+
+
+def test_what_the_source_had_before_is_no_way_back_either() -> None:
+    with pytest.raises(PlanError, match=r"runs 12\.4\.0"):
+        promote(source_tree=repository(development="12.3.9"))
+
+
+# --- which pull request ---
+
+
+def test_a_group_of_the_way_shares_one_pull_request() -> None:
+    plan = promote(rules=ruled("group: weekly"))
+    assert plan.scope == GroupScope(environment=STAGING, group="weekly")
+    other = "promotions: [{from: staging, to: production, group: weekly}]\n"
+    assert promote(rules=other).scope == TargetScope(target=at(STAGING))
+
+
 # --- what is told ---
 
 
@@ -267,6 +330,44 @@ def test_closed_gates_do_not_stop_a_person_but_are_told() -> None:
 def test_open_gates_are_not_told() -> None:
     plan = promote(rules=ruled("soak: 24h"), merged_at=MONDAY - timedelta(hours=24))
     assert not {rule for rule in rules_of(plan) if rule.startswith("gate-")}
+
+
+def in_development(hours: float, *, healthy: float | None = None) -> Arrival:
+    """Make the arrival of 12.4.1, moments in hours before MONDAY."""
+    return Arrival(
+        target=at(DEVELOPMENT),
+        revision=revision("12.4.1"),
+        commit=CommitId("c" * 40),
+        at=MONDAY - timedelta(hours=hours),
+        healthy_since=None if healthy is None else MONDAY - timedelta(hours=healthy),
+    )
+
+
+def test_what_was_seen_of_the_source_decides_about_soak_and_health() -> None:
+    rules = ruled("soak: 24h, health: argocd")
+    healthy = Observation(
+        target=at(DEVELOPMENT),
+        source="argocd",
+        health=Health.HEALTHY,
+        version="12.4.1",
+        detail="",
+        since=MONDAY - timedelta(hours=30),
+        at=MONDAY,
+    )
+    for hours, expected in ((23, {"gate-soak"}), (24, set())):
+        arrival = in_development(40, healthy=hours)
+        plan = promote(rules=rules, arrival=arrival, observation=healthy)
+        assert {r for r in rules_of(plan) if r.startswith("gate-")} == expected
+    blind = promote(rules=rules, arrival=in_development(40))
+    assert {"gate-soak", "gate-health"} <= rules_of(blind)
+
+
+def test_a_run_of_the_schedule_opens_it_even_when_it_comes_late() -> None:
+    rules = ruled('schedule: "30 14 * * *"')
+    late = MONDAY + timedelta(minutes=4)
+    assert "gate-schedule" in rules_of(promote(rules=rules, now=late))
+    by_schedule = promote(rules=rules, now=late, occurrence=MONDAY)
+    assert "gate-schedule" not in rules_of(by_schedule)
 
 
 def test_gates_of_another_way_do_not_matter() -> None:
