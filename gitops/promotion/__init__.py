@@ -21,12 +21,14 @@ from gitops.promotion.bump import plan_bump, plan_bumps
 from gitops.promotion.carry import plan_promotion
 from gitops.promotion.configure import plan_config
 from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decide
-from gitops.promotion.gates import Gate, is_frozen, opening_gates
+from gitops.promotion.faring import fared, is_way_back, last_healthy, runs_another
+from gitops.promotion.gates import NO_HEALTH, Gate, is_frozen, opening_gates
 from gitops.promotion.rollback import plan_rollback
 from gitops.promotion.seal import plan_secrets
 from gitops.promotion.timing import Due, due
 
 __all__ = [
+    "NO_HEALTH",
     "Decision",
     "Due",
     "Gate",
@@ -36,7 +38,10 @@ __all__ = [
     "Way",
     "decide",
     "due",
+    "fared",
     "is_frozen",
+    "is_way_back",
+    "last_healthy",
     "opening_gates",
     "plan_bump",
     "plan_bumps",
@@ -44,4 +49,5 @@ __all__ = [
     "plan_promotion",
     "plan_rollback",
     "plan_secrets",
+    "runs_another",
 ]

@@ -16,6 +16,7 @@ from gitops.model import (
     GroupScope,
     Hold,
     Overlay,
+    Pin,
     Plan,
     PlanKind,
     Provenance,
@@ -34,6 +35,7 @@ from gitops.promotion.guards import (
     holds_on,
     refuse_held,
     refuse_paused,
+    refuse_pinned,
 )
 from gitops.versions import Step, check_digest, parse_reference, step
 
@@ -52,6 +54,7 @@ def plan_bump(
     digest: str | None = None,
     allow_downgrade: bool = False,
     holds: Sequence[Hold] = (),
+    pin: Pin | None = None,
     paused: bool = False,
 ) -> Plan:
     """Plan another revision for one stack in one environment.
@@ -66,6 +69,7 @@ def plan_bump(
         digest: of the image; None when it is not known.
         allow_downgrade: let an older version pass; the finding stays.
         holds: of the repository.
+        pin: of the target.
         paused: whether the pause switch is on.
 
     Returns:
@@ -74,13 +78,14 @@ def plan_bump(
     Raises:
         InputError: the version or the digest is not acceptable.
         UnknownNameError: no such environment, or no such stack there.
-        HeldError: a hold or the pause switch forbids it.
+        HeldError: a hold, a pin or the pause switch forbids it.
         PlanError: it would be a downgrade.
         TreeError: the overlay cannot be read.
     """
     tag, known = _wanted(version, digest)
     refuse_paused(paused=paused)
     refuse_held(target, holds)
+    refuse_pinned(target, pin)
     overlay = read_overlay(tree, fleet, target)
     wanted = Revision(image=overlay.revision.image, tag=tag, digest=known)
     if not allow_downgrade:

@@ -23,6 +23,7 @@ from gitops.model import (
     Hold,
     Observation,
     Overlay,
+    Pin,
     Plan,
     PlanKind,
     PromotionRule,
@@ -39,7 +40,12 @@ from gitops.model import (
 )
 from gitops.overlay import read_overlay
 from gitops.promotion.gates import Gate, closed_gate_findings, opening_gates
-from gitops.promotion.guards import check_environment, refuse_held, refuse_paused
+from gitops.promotion.guards import (
+    check_environment,
+    refuse_held,
+    refuse_paused,
+    refuse_pinned,
+)
 from gitops.secretnames import is_secret
 from gitops.tokenshapes import token_shape
 from gitops.versions import Step, step, version_of
@@ -57,6 +63,7 @@ def plan_promotion(
     reason: str = "",
     merged_at: datetime | None = None,
     holds: Sequence[Hold] = (),
+    pin: Pin | None = None,
     paused: bool = False,
     source_tree: Tree | None = None,
     arrival: Arrival | None = None,
@@ -81,6 +88,7 @@ def plan_promotion(
         reason: the asker's words.
         merged_at: when the revision came to the source; None when not known.
         holds: of the repository.
+        pin: of the target.
         paused: whether the pause switch is on.
         source_tree: the base branch as it was when the source had what is carried:
             revision and values are read there. None for as it is now.
@@ -93,7 +101,7 @@ def plan_promotion(
 
     Raises:
         UnknownNameError: no such environment, or no such stack in one of them.
-        HeldError: a hold or the pause switch forbids it.
+        HeldError: a hold, a pin or the pause switch forbids it.
         PlanError: no source, or several, or not one that `to` follows; a downgrade;
             or a value that must not travel.
         TreeError: an overlay cannot be read.
@@ -103,6 +111,7 @@ def plan_promotion(
     origin = _source(fleet, to, source)
     target = Target(environment=to, stack=stack)
     refuse_held(target, holds)
+    refuse_pinned(target, pin)
     there = Target(environment=origin, stack=stack)
     left = read_overlay(source_tree or tree, fleet, there)
     entered = read_overlay(tree, fleet, target)

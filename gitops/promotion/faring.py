@@ -8,6 +8,7 @@ source that does not answer says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gitops.model import Arrival, Health, Observation, Revision
@@ -42,6 +43,28 @@ def fared(arrival: Arrival, observation: Observation) -> Arrival:
             )
         case Health.PROGRESSING | Health.UNKNOWN:
             return arrival
+
+
+def is_way_back(arrivals: Sequence[Arrival]) -> bool:
+    """Whether the newest arrival brought back what a target had before the last one.
+
+    Args:
+        arrivals: of one target, newest first.
+    """
+    if len(arrivals) < 3:
+        return False
+    return any(older.revision == arrivals[0].revision for older in arrivals[2:])
+
+
+def last_healthy(arrivals: Sequence[Arrival]) -> tuple[Revision, ...]:
+    """Return the revisions that were seen healthy in a target, newest first.
+
+    Args:
+        arrivals: of one target, newest first.
+    """
+    return tuple(
+        dict.fromkeys(a.revision for a in arrivals if a.first_healthy_at is not None)
+    )
 
 
 def runs_another(version: str, revision: Revision) -> bool:

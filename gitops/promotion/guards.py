@@ -13,6 +13,7 @@ from gitops.model import (
     Finding,
     Fleet,
     Hold,
+    Pin,
     Severity,
     Target,
 )
@@ -74,6 +75,21 @@ def refuse_held(target: Target, holds: Sequence[Hold]) -> None:
         raise HeldError(
             "; ".join(spell_hold(target, hold) for hold in found),
             hint=_release_hint(found[0]),
+        )
+
+
+def refuse_pinned(target: Target, pin: Pin | None) -> None:
+    """Let a target pass that nothing pins.
+
+    Raises:
+        HeldError: it stays where it is; since when and why is in the message.
+    """
+    if pin is not None:
+        raise HeldError(
+            f"{target} is pinned to {pin.revision.tag} since {spell_time(pin.at)} by "
+            f"{pin.by}: {pin.reason}",
+            hint=f"`directus-gitops release {target.stack} {target.environment}` "
+            "ends it",
         )
 
 

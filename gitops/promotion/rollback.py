@@ -6,7 +6,7 @@ told. What stops it is the database: it has been migrated, and stays so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from gitops.catalogue import obstacles_back, risks
@@ -40,6 +40,7 @@ def plan_rollback(
     target: Target,
     *,
     history: Sequence[Revision],
+    healthy: Collection[Revision] | None = None,
     requested_by: str,
     to: str | None = None,
     accept_data_risk: bool = False,
@@ -54,6 +55,8 @@ def plan_rollback(
         fleet: its rules.
         target: what changes.
         history: revisions of the target, newest first; the present one may lead.
+        healthy: those of them that were seen healthy there; without `to`, one of these
+            is chosen. None where health is not observed.
         requested_by: who asked.
         to: `TAG` or `TAG@DIGEST`; None means the last one before the present that is
             not newer than it.
@@ -76,7 +79,7 @@ def plan_rollback(
     refuse_paused(paused=paused)
     overlay = read_overlay(tree, fleet, target)
     ran = [found for found in history if found.image == overlay.revision.image]
-    wanted = _named(overlay, ran, to) if to else _before(overlay, ran)
+    wanted = _named(overlay, ran, to) if to else _before(overlay, ran, healthy)
     obstacles = obstacles_back(overlay.revision.tag, wanted.tag)
     if wanted.tag == overlay.revision.tag:
         obstacles = ()
@@ -125,18 +128,26 @@ def _named(overlay: Overlay, ran: Sequence[Revision], to: str) -> Revision:
     )
 
 
-def _before(overlay: Overlay, ran: Sequence[Revision]) -> Revision:
-    """Return the last revision before the present one that is not newer.
+def _before(
+    overlay: Overlay, ran: Sequence[Revision], healthy: Collection[Revision] | None
+) -> Revision:
+    """Return the last healthy revision before the present one that is not newer.
 
     After a rollback the newer one leads the history; going "back" to it would undo
     the rollback.
     """
     present = overlay.revision
-    for revision in ran:
-        if revision != present and not step(present.tag, revision.tag).is_up:
+    older = [
+        revision
+        for revision in ran
+        if revision != present and not step(present.tag, revision.tag).is_up
+    ]
+    for revision in older:
+        if healthy is None or revision in healthy:
             return revision
+    was = "was seen healthy with" if older else "has run"
     raise PlanError(
-        f"{overlay.target} has run nothing older than {present.tag}",
+        f"{overlay.target} {was} nothing older than {present.tag}",
         hint="name a revision with --to, or bump it",
     )
 
