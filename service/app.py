@@ -22,7 +22,9 @@ from gitops.errors import (
     TreeError,
     UnknownNameError,
 )
-from service import api, fetch, pages
+from service import api, fetch, metrics, pages
+from service.clock import utc_now
+from service.meter import Meter
 from service.settings import Settings
 from service.store import Store
 
@@ -56,15 +58,19 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = store
+    app.state.meter = meter = Meter()
+    app.state.standing = metrics.Standing(store, meter, utc_now)
     app.state.fetches = asyncio.Semaphore(fetch.AT_ONCE)
     app.include_router(api.router)
     app.include_router(fetch.router)
     app.include_router(pages.router)
+    app.include_router(metrics.router)
     app.add_exception_handler(GitopsError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(Exception, _bug)
     app.middleware("http")(_with_headers)
+    app.add_middleware(metrics.CountRequests, meter=meter)
     return app
 
 

@@ -118,6 +118,12 @@ class Settings(BaseSettings):
         default=100, ge=1, description="Readers of `/api/v1/events` at one time."
     )
 
+    metrics_public: bool = Field(
+        default=False,
+        description="Whether /metrics answers without a token. False: a token of the "
+        "role viewer is needed.",
+    )
+
     @field_validator("data", mode="after")
     @classmethod
     def _without_detours(cls, value: Path) -> Path:

@@ -11,7 +11,14 @@ from __future__ import annotations
 
 from gitops.git.bare import BareRepository, Conflict
 from gitops.git.blobs import LazyBlobs
-from gitops.git.command import GitProgram, find_git, use_git
+from gitops.git.command import (
+    Attendant,
+    GitProgram,
+    attend_git,
+    find_git,
+    unattended,
+    use_git,
+)
 from gitops.git.http import CgiRequest, CgiResponse, serve_fetch
 from gitops.git.mirror import Mirror
 from gitops.git.objects import Identity
@@ -31,6 +38,7 @@ from gitops.git.worktree import (
 )
 
 __all__ = [
+    "Attendant",
     "BareRepository",
     "CgiRequest",
     "CgiResponse",
@@ -48,10 +56,12 @@ __all__ = [
     "Repository",
     "UpToDate",
     "WorkTree",
+    "attend_git",
     "check_url",
     "checked_commit",
     "find_git",
     "path_of",
     "serve_fetch",
+    "unattended",
     "use_git",
 ]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Final, cast
+from typing import BinaryIO, ClassVar, Final, TypeAlias, cast
 
 from gitops import process
 from gitops.errors import GitError, ToolError
@@ -78,6 +78,21 @@ def use_git(search_path: str) -> GitProgram:
     program = find_git(search_path)
     SafeGit.search_path = search_path
     return program
+
+
+Attendant: TypeAlias = Callable[[str], Callable[[int | None], None]]
+"""Told the subcommand when it starts; what it returns is told how it ended: the exit
+code, or None when it gave no answer. It must not raise."""
+
+
+def unattended(_command: str) -> Callable[[int | None], None]:
+    """Tell nobody."""
+    return lambda _code: None
+
+
+def attend_git(attendant: Attendant) -> None:
+    """Choose who stands by while git runs in this process, to count and to time."""
+    SafeGit.attendant = attendant
 
 
 # --- the walls ---
@@ -271,6 +286,7 @@ class SafeGit(Git):
     """GitPython's command class; whatever GitPython calls ends in `execute` here."""
 
     search_path: ClassVar[str] = SEARCH_PATH
+    attendant: ClassVar[Attendant] = unattended
 
     def __init__(
         self, working_dir: str | None = None, *, walls: Walls | None = None
@@ -323,16 +339,22 @@ class SafeGit(Git):
 
     def _run(self, words: Sequence[str], stdin: bytes) -> process.Completed:
         walls = self.walls
+        ended = SafeGit.attendant(words[0])
+        code: int | None = None
         try:
-            return process.run(
+            done = process.run(
                 [str(find_git(self.search_path).path), *walls.flags, *words],
                 env=walls.environment,
                 cwd=walls.cwd,
                 stdin=stdin,
                 limits=walls.limits,
             )
+            code = done.returncode
         except process.ProcessError as exc:
             raise GitError(f"git {words[0]}: {exc}") from exc
+        finally:
+            ended(code)
+        return done
 
     def ask(self, command: str, *words: str, stdin: bytes = b"") -> Answer:
         """Run a git command; how it ended is part of the answer.

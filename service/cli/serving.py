@@ -29,6 +29,7 @@ def serve(
     """
     import uvicorn
 
+    from gitops.git import attend_git
     from service import settings as settings_module
     from service.app import create_app
     from service.cli.output import Output, remark
@@ -47,8 +48,10 @@ def serve(
         closing(Store(settings.database, settings.data, utc_now)) as store,
         _listening(settings.host, settings.port) as listening,
     ):
+        app = create_app(settings, store)
+        attend_git(app.state.meter.git_command)
         config = uvicorn.Config(
-            create_app(settings, store),
+            app,
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=20,

@@ -16,6 +16,8 @@ from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
 from gitops.git import BareRepository, Identity
 from gitops.model import BranchName, CommitId, FileEdit
+from service.meter import Meter
+from service.meter.forge import MeteredForge
 
 MAIN: Final = BranchName("main")
 NOON: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -144,4 +146,15 @@ class EmbeddedWorld(World):
         return None if content is None else content.decode()
 
 
-WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {"embedded": EmbeddedWorld}
+class MeteredWorld(EmbeddedWorld):
+    """The same, with every call counted."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.forge = MeteredForge(self.forge, Meter())
+
+
+WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
+    "embedded": EmbeddedWorld,
+    "metered": MeteredWorld,
+}
