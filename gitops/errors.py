@@ -27,6 +27,7 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── ForgeConflictError     the pull request is not in the state we assumed
     │   └── ForgeUnavailableError  timeout, 5xx, rate limit; retry_after      retryable
     └── StoreError                 the service's own database or lock         retryable
+        └── LeaseLostError         another process may write now; we may not  retryable
 """
 
 from __future__ import annotations
@@ -258,3 +259,9 @@ class StoreError(GitopsError):
 
     code = "store"
     retryable = True
+
+
+class LeaseLostError(StoreError):
+    """The right to write a repository ran out; nothing more may be written."""
+
+    code = "lease_lost"

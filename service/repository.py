@@ -258,8 +258,14 @@ def writing(settings: Settings, store: Store, name: str) -> Iterator[None]:
 
     Raises:
         StoreError: another process kept writing for the whole waiting time.
+        LeaseLostError: in the body, by a write of the store: this process was held up
+            for so long that another may have gone on.
     """
-    del store  # SQLite is for one machine, where the kernel's lock is the better one
+    what = f"repository {name}"
+    if store.leases is not None:
+        with store.leases.held(what, wait=settings.lock_wait_s):
+            yield
+        return
     lock = settings.data / "locks" / f"repository-{name}"
-    with exclusive(lock, wait=settings.lock_wait_s, what=f"repository {name}"):
+    with exclusive(lock, wait=settings.lock_wait_s, what=what):
         yield

@@ -20,8 +20,10 @@ from service.store.arrivals import Arrivals
 from service.store.audit import Audit, Entry, broken_at
 from service.store.cursors import Cursor, Cursors
 from service.store.database import open_database
+from service.store.fence import check_leases
 from service.store.holds import Holds
 from service.store.intents import Intents
+from service.store.leases import TTL_S, Leases
 from service.store.observations import Observations
 from service.store.passes import LastPass, Passes, PassState
 from service.store.pins import Pins
@@ -54,13 +56,22 @@ class Store:
         address: SQLAlchemy address; empty means SQLite in the data folder.
         data: the data folder.
         clock: the source of `now` for the rows' times.
+        lease_s: seconds until a lease ends that nobody renews.
+
+    Attributes:
+        leases: None with SQLite: it is for one machine, where the kernel's locks are
+            the better ones.
 
     Raises:
         StoreError: it cannot be opened.
     """
 
-    def __init__(self, address: str, data: Path, clock: Clock) -> None:
+    def __init__(
+        self, address: str, data: Path, clock: Clock, *, lease_s: float = TTL_S
+    ) -> None:
         self._engine = open_database(address, data)
+        shared = self._engine.dialect.name != "sqlite"
+        self.leases = Leases(self._engine, ttl_s=lease_s) if shared else None
         self.intents = Intents(self._engine, clock)
         self.holds = Holds(self._engine, clock)
         self.tokens = Tokens(self._engine, clock)
@@ -73,6 +84,14 @@ class Store:
         self.passes = Passes(self._engine)
         self.answers = Answers(self._engine, clock)
         self.cursors = Cursors(self._engine, clock)
+
+    def check_leases(self) -> None:
+        """See, before a write outside, that we may still write.
+
+        Raises:
+            LeaseLostError: a lease that is held around this has run out.
+        """
+        check_leases(self._engine)
 
     def close(self) -> None:
         """Close every connection."""

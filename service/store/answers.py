@@ -13,8 +13,9 @@ from typing import Final
 from sqlalchemy import Engine, Row, and_, delete, insert, select
 
 from service.clock import Clock
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import answers
+from service.store.transactions import changing, reading, retried
 
 KEPT: Final = timedelta(hours=24)
 
@@ -52,6 +53,7 @@ class Answers:
             row = found.one_or_none()
         return None if row is None else _answer(row)
 
+    @retried
     def keep(
         self,
         token: str,
@@ -67,7 +69,7 @@ class Answers:
             The answer that stands: the first one, if there was one already.
         """
         same = and_(answers.c.token == token, answers.c.key == key)
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 delete(answers).where(answers.c.at < (at - KEPT).isoformat())
             )

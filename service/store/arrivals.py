@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, Row, insert, select, update
 
 from gitops.model import Arrival, CommitId, Target
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import arrivals
 from service.store.targets import (
     key,
@@ -18,6 +18,7 @@ from service.store.targets import (
     target_of,
     written,
 )
+from service.store.transactions import changing, reading, retried
 
 
 class Arrivals:
@@ -26,10 +27,11 @@ class Arrivals:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @retried
     def record(self, repository: str, arrival: Arrival) -> None:
         """Store an arrival; the one before it has left. Twice is once."""
         here = of(arrivals, repository, arrival.target)
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             known = select(arrivals.c.commit).where(
                 here, arrivals.c.commit == arrival.commit
             )
@@ -51,9 +53,10 @@ class Arrivals:
                 )
             )
 
+    @retried
     def replace(self, repository: str, arrival: Arrival) -> None:
         """Store how a known arrival fared."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 update(arrivals)
                 .where(

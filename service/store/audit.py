@@ -16,8 +16,8 @@ from sqlalchemy import Engine, Select, func, insert, select
 
 from gitops.model import Json
 from service.clock import Clock
-from service.store.database import reading
 from service.store.tables import audit
+from service.store.transactions import changing, reading, retried
 
 _FIRST: Final = "0" * 64
 
@@ -59,12 +59,13 @@ class Audit:
         self._engine = engine
         self._clock = clock
 
+    @retried
     def append(
         self, *, by: str, action: str, repository: str, details: Mapping[str, Json]
     ) -> Entry:
         """Add one entry at the end of the chain."""
         last = select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc())
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             previous = connection.execute(last.limit(1)).one_or_none()
             unsealed = Entry(
                 number=1 if previous is None else previous.number + 1,

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from service.clock import Clock
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import cursors
+from service.store.transactions import changing, reading, retried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +43,19 @@ class Cursors:
         with reading(self._engine) as connection:
             return connection.execute(query).scalar_one_or_none() or 0
 
+    @retried
     def advance(self, name: str, position: int) -> None:
         """Store that everything up to a number was told; failures are over."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             known = _of(connection, name)
             if known is not None and known.position >= position:
                 return
             self._set(connection, name, position=position, failures=0)
 
+    @retried
     def failed(self, name: str) -> int:
         """Count a failure; return how many there were in a row."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             known = _of(connection, name)
             failures = 1 if known is None else known.failures + 1
             position = 0 if known is None else known.position

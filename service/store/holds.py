@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Delete, Engine, delete, insert, select
 
 from gitops.model import EnvironmentName, Hold, StackName
 from service.clock import Clock
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import holds, pauses
+from service.store.transactions import changing, reading, retried
 
 
 class Holds:
@@ -19,6 +20,7 @@ class Holds:
         self._engine = engine
         self._clock = clock
 
+    @retried
     def hold(
         self,
         repository: str,
@@ -32,7 +34,7 @@ class Holds:
         placed = Hold(
             stack=stack, environment=environment, reason=reason, by=by, at=self._clock()
         )
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(_delete(repository, stack, environment))
             connection.execute(
                 insert(holds).values(
@@ -46,6 +48,7 @@ class Holds:
             )
         return placed
 
+    @retried
     def release(
         self,
         repository: str,
@@ -54,7 +57,7 @@ class Holds:
         environment: EnvironmentName | None,
     ) -> bool:
         """Remove exactly that hold; False when there was none."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             result = connection.execute(_delete(repository, stack, environment))
         return result.rowcount > 0
 
@@ -79,9 +82,10 @@ class Holds:
                 for row in connection.execute(query)
             )
 
+    @retried
     def pause(self, repository: str, *, by: str) -> bool:
         """Stop every outside write; False when it was paused already."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             if _is_paused(connection, repository):
                 return False
             connection.execute(
@@ -91,9 +95,10 @@ class Holds:
             )
             return True
 
+    @retried
     def resume(self, repository: str) -> bool:
         """Go on; False when it was not paused."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             result = connection.execute(
                 delete(pauses).where(pauses.c.repository == repository)
             )

@@ -32,8 +32,9 @@ from gitops.model import (
     UnsetConfig,
 )
 from service.clock import Clock
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import intents, pushes
+from service.store.transactions import changing, reading, retried
 
 _LIVE = tuple(state.value for state in IntentState if state.is_live)
 
@@ -45,6 +46,7 @@ class Intents:
         self._engine = engine
         self._clock = clock
 
+    @retried
     def record(
         self, draft: IntentDraft, *, supersedes: Collection[IntentId] = ()
     ) -> Intent:
@@ -64,7 +66,7 @@ class Intents:
             .where(intents.c.state.in_(_LIVE))
         )
         now = self._clock().isoformat()
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 ended.values(state=IntentState.SUPERSEDED.value, updated_at=now)
             )
@@ -86,6 +88,7 @@ class Intents:
                 found = connection.execute(same).one()
             return _intent(found)
 
+    @retried
     def advance(
         self,
         intent: IntentId,
@@ -109,7 +112,7 @@ class Intents:
             values["commit"] = commit
         if pull_request is not None:
             values["pull_request"] = pull_request
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 update(intents).where(intents.c.id == intent).values(values)
             )
@@ -200,13 +203,14 @@ class Intents:
         with reading(self._engine) as connection:
             return tuple(_intent(row) for row in connection.execute(query))
 
+    @retried
     def record_push(
         self, repository: str, branch: BranchName, commit: CommitId
     ) -> None:
         """Remember, before the push, that we may put this commit on the branch."""
         row = {"repository": repository, "branch": branch, "commit": commit}
         at = self._clock().isoformat()
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             if commit not in _pushed(connection, repository, branch):
                 connection.execute(insert(pushes).values(**row, at=at))
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import Engine, Row, delete, insert, select
 
 from gitops.model import Health, Observation, Sighting, Target
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import observations
 from service.store.targets import key, of, target_of
+from service.store.transactions import changing, reading, retried
 
 
 class Observations:
@@ -18,6 +19,7 @@ class Observations:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @retried
     def record(
         self,
         repository: str,
@@ -37,7 +39,7 @@ class Observations:
             at: aware UTC; when it said so.
         """
         here = of(observations, repository, target) & (observations.c.source == source)
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             row = connection.execute(select(observations).where(here)).one_or_none()
             before = None if row is None else _observation(row)
             lasts = before is not None and (before.health, before.version) == (

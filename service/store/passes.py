@@ -9,9 +9,10 @@ from enum import StrEnum
 from sqlalchemy import Engine, delete, func, insert, select
 
 from gitops.model import CommitId
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import passes, writes
 from service.store.targets import moment, written
+from service.store.transactions import changing, reading, retried
 
 
 class PassState(StrEnum):
@@ -50,6 +51,7 @@ class Passes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @retried
     def ended(
         self,
         repository: str,
@@ -67,7 +69,7 @@ class Passes:
             problem: what went wrong; empty when nothing did.
         """
         mine = passes.c.repository == repository
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             row = connection.execute(select(passes).where(mine)).one_or_none()
             again = row is not None and problem != "" and row.problem == problem
             known = None if row is None else moment(row.worked_at)
@@ -113,6 +115,7 @@ class Passes:
                 worked_at=moment(row.worked_at),
             )
 
+    @retried
     def count_write(self, repository: str, *, at: datetime, since: datetime) -> int:
         """Record one effect on the outside; return how many there were since.
 
@@ -122,7 +125,7 @@ class Passes:
             since: aware UTC; older ones are forgotten.
         """
         mine = writes.c.repository == repository
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 delete(writes).where(mine, writes.c.at < since.isoformat())
             )

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, delete, insert, select
 
 from gitops.model import Pin, Target
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import pins
 from service.store.targets import (
     key,
@@ -16,6 +16,7 @@ from service.store.targets import (
     revision_of,
     target_of,
 )
+from service.store.transactions import changing, reading, retried
 
 
 class Pins:
@@ -24,9 +25,10 @@ class Pins:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @retried
     def place(self, repository: str, pin: Pin) -> None:
         """Pin a target; an earlier pin gives way."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(delete(pins).where(of(pins, repository, pin.target)))
             connection.execute(
                 insert(pins).values(
@@ -38,9 +40,10 @@ class Pins:
                 )
             )
 
+    @retried
     def release(self, repository: str, target: Target) -> bool:
         """End a pin; False when there was none."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             ended = connection.execute(delete(pins).where(of(pins, repository, target)))
         return ended.rowcount > 0
 

@@ -13,8 +13,9 @@ from enum import StrEnum
 
 from sqlalchemy import Engine, and_, delete, insert, select, update
 
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import occurrences, schedules
+from service.store.transactions import changing, reading, retried
 
 
 class OccurrenceState(StrEnum):
@@ -79,6 +80,7 @@ class Schedules:
                 for row in connection.execute(query)
             )
 
+    @retried
     def follow(
         self,
         repository: str,
@@ -106,7 +108,7 @@ class Schedules:
             "seen_until": watch.seen_until.isoformat(),
             "missed": watch.missed,
         }
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             known = connection.execute(select(schedules.c.schedule).where(same))
             if known.one_or_none() is None:
                 connection.execute(
@@ -139,12 +141,13 @@ class Schedules:
                         )
                     )
 
+    @retried
     def done(self, repository: str, schedule: str, at: datetime, now: datetime) -> None:
         """Mark a due occurrence as dealt with; old rows go."""
         mine = and_(
             occurrences.c.repository == repository, occurrences.c.schedule == schedule
         )
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 update(occurrences)
                 .where(mine, occurrences.c.scheduled_for == at.isoformat())

@@ -5,6 +5,8 @@ Leases are the exception: they count seconds on the clock of the database itself
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -17,6 +19,8 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+HEAD: Final = "0002"
 
 metadata = MetaData(
     naming_convention={

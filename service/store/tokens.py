@@ -14,8 +14,9 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from gitops.errors import UnknownNameError
 from service.clock import Clock
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import tokens
+from service.store.transactions import changing, reading, retried
 
 _PREFIX: Final = "dgo_"
 
@@ -62,6 +63,7 @@ class Tokens:
         self._engine = engine
         self._clock = clock
 
+    @retried
     def create(
         self,
         *,
@@ -75,7 +77,7 @@ class Tokens:
         identity = secrets.token_hex(4)
         secret = f"{_PREFIX}{identity}_{secrets.token_urlsafe(32)}"
         now = self._clock()
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(
                 insert(tokens).values(
                     id=identity,
@@ -107,13 +109,14 @@ class Tokens:
         with reading(self._engine) as connection:
             return tuple(_token(row) for row in connection.execute(query))
 
+    @retried
     def revoke(self, identity: str) -> None:
         """Take a token back; twice is once.
 
         Raises:
             UnknownNameError: no such token.
         """
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             result = connection.execute(
                 update(tokens).where(tokens.c.id == identity).values(revoked=True)
             )

@@ -9,8 +9,9 @@ from enum import StrEnum
 from sqlalchemy import Engine, insert, select
 
 from gitops.model import CommitId
-from service.store.database import read_rows, reading
+from service.store.database import read_rows
 from service.store.tables import votes
+from service.store.transactions import changing, reading, retried
 
 
 class VoteKind(StrEnum):
@@ -36,6 +37,7 @@ class Votes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @retried
     def record(self, repository: str, number: int, vote: Vote) -> None:
         """Store a vote; the same one twice is once."""
         values = {
@@ -46,7 +48,7 @@ class Votes:
             "by": vote.by,
         }
         same = [votes.c[name] == value for name, value in values.items()]
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             known = connection.execute(select(votes.c.at).where(*same)).one_or_none()
             if known is None:
                 connection.execute(

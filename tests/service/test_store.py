@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.schema import CreateTable
 
 from gitops.errors import StoreError, UnknownNameError
 from gitops.intents import IntentDraft, change_key
@@ -45,7 +43,7 @@ from gitops.model import (
 )
 from service.store import Role, Store, broken_at
 from service.store.audit import Entry
-from service.store.tables import metadata
+from tests.support.databases import execute
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHOP = target("shop", "staging")
@@ -67,8 +65,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    opened = Store("", tmp_path, clock)
+def store(address: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    opened = Store(address, tmp_path, clock)
     yield opened
     opened.close()
 
@@ -189,55 +187,15 @@ def test_every_push_is_remembered_once(store: Store) -> None:
     assert store.intents.pushed("other", BRANCH) == frozenset()
 
 
-def test_what_was_said_survives_a_restart(tmp_path: Path, clock: Clock) -> None:
-    first = Store("", tmp_path, clock)
+def test_what_was_said_survives_a_restart(
+    address: str, tmp_path: Path, clock: Clock
+) -> None:
+    first = Store(address, tmp_path, clock)
     intent = first.intents.record(draft(bump()))
     first.close()
-    second = Store("", tmp_path, clock)
+    second = Store(address, tmp_path, clock)
     assert second.intents.live(REPOSITORY) == (intent,)
     second.close()
-
-
-def test_the_migrations_make_the_tables_that_the_code_knows(
-    tmp_path: Path, store: Store
-) -> None:
-    wanted_path = tmp_path / "wanted.db"
-    engine = create_engine(f"sqlite:///{wanted_path}")
-    metadata.create_all(engine)
-    engine.dispose()
-
-    def shape(path: Path) -> set[tuple[object, ...]]:
-        connection = sqlite3.connect(path)
-        try:
-            names = [
-                name
-                for (name,) in connection.execute(
-                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'index')"
-                )
-                if not name.startswith(("sqlite_", "alembic"))
-            ]
-            return {
-                (name, *row)
-                for name in names
-                for pragma in ("table_info", "index_info")
-                for row in connection.execute(f"PRAGMA {pragma}('{name}')")
-            }
-        finally:
-            connection.close()
-
-    made, known = shape(tmp_path / "service.db"), shape(wanted_path)
-    assert len(known) > 40, str(CreateTable)
-    assert made == known
-
-
-def test_a_database_of_a_newer_release_is_refused(tmp_path: Path, clock: Clock) -> None:
-    Store("", tmp_path, clock).close()
-    connection = sqlite3.connect(tmp_path / "service.db")
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StoreError, match="9999, which this release does not know"):
-        Store("", tmp_path, clock)
 
 
 def test_a_damaged_database_is_a_clear_error(tmp_path: Path, clock: Clock) -> None:
@@ -247,12 +205,9 @@ def test_a_damaged_database_is_a_clear_error(tmp_path: Path, clock: Clock) -> No
     assert "--data" in caught.value.hint
 
 
-def test_a_damaged_plan_is_a_clear_error(tmp_path: Path, store: Store) -> None:
+def test_a_damaged_plan_is_a_clear_error(store: Store, address: str) -> None:
     store.intents.record(draft(bump()))
-    connection = sqlite3.connect(tmp_path / "service.db")
-    connection.execute("""UPDATE intents SET plan = '{"kind": "bump"}'""")
-    connection.commit()
-    connection.close()
+    execute(address, """UPDATE intents SET plan = '{"kind": "bump"}'""")
     with pytest.raises(StoreError, match="cannot be read"):
         store.intents.live(REPOSITORY)
 
@@ -310,9 +265,10 @@ def test_a_revoked_token_is_refused_at_once(store: Store) -> None:
 
 
 def test_the_text_of_a_token_is_nowhere_in_the_data_folder(
-    tmp_path: Path, store: Store
+    tmp_path: Path, clock: Clock
 ) -> None:
-    secret, token = store.tokens.create(role=Role.VIEWER, name="x")
+    with closing(Store("", tmp_path, clock)) as store:
+        secret, token = store.tokens.create(role=Role.VIEWER, name="x")
     kept = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert token.id.encode() in kept
     assert secret.encode() not in kept
