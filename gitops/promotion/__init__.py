@@ -12,17 +12,20 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
     gates      when a promotion may be opened, and if not, until when
     faring     how a revision fares where it came to
     decisions  whether a stack goes on to the next environment now
+    forecast   what the schedules will open in the next days
     configure  keys of config.env
     seal       the file of encrypted keys
     rollback   back to a revision that ran before
 """
 
+from gitops.fleet import NO_HEALTH
 from gitops.promotion.bump import plan_bump, plan_bumps
 from gitops.promotion.carry import plan_promotion
 from gitops.promotion.configure import plan_config
 from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decide
 from gitops.promotion.faring import fared, is_way_back, last_healthy, runs_another
-from gitops.promotion.gates import NO_HEALTH, Gate, is_frozen, opening_gates
+from gitops.promotion.forecast import Expectation, Opening, forecast
+from gitops.promotion.gates import Gate, is_frozen, opening_gates
 from gitops.promotion.rollback import plan_rollback
 from gitops.promotion.seal import plan_secrets
 from gitops.promotion.timing import Due, due
@@ -31,7 +34,9 @@ __all__ = [
     "NO_HEALTH",
     "Decision",
     "Due",
+    "Expectation",
     "Gate",
+    "Opening",
     "Promote",
     "Rest",
     "Wait",
@@ -39,6 +44,7 @@ __all__ = [
     "decide",
     "due",
     "fared",
+    "forecast",
     "is_frozen",
     "is_way_back",
     "last_healthy",
