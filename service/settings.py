@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     )
     database: str = Field(
         default="",
-        description="SQLAlchemy address of the database. "
+        repr=False,  # it may hold a password
+        description="Address of a PostgreSQL database that several replicas share, "
+        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME`. "
         "Empty: SQLite in the data folder.",
     )
     kustomize: Path | None = Field(

@@ -34,6 +34,7 @@ from gitops.model import (
 from service.clock import Clock
 from service.store.database import read_rows
 from service.store.tables import intents, pushes
+from service.store.targets import told
 from service.store.transactions import changing, reading, retried
 
 _LIVE = tuple(state.value for state in IntentState if state.is_live)
@@ -105,7 +106,7 @@ class Intents:
         """
         values: dict[str, object] = {
             "state": state.value,
-            "error": error,
+            "error": told(error),
             "updated_at": self._clock().isoformat(),
         }
         if commit is not None:

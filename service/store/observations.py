@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Engine, Row, delete, insert, select
 
 from gitops.model import Health, Observation, Sighting, Target
 from service.store.database import read_rows
 from service.store.tables import observations
-from service.store.targets import key, of, target_of
+from service.store.targets import key, of, target_of, told
 from service.store.transactions import changing, reading, retried
+
+_VERSION: Final = 200
 
 
 class Observations:
@@ -38,20 +41,21 @@ class Observations:
             sighting: what it said.
             at: aware UTC; when it said so.
         """
+        version = told(sighting.version, _VERSION)
         here = of(observations, repository, target) & (observations.c.source == source)
         with changing(self._engine) as connection:
             row = connection.execute(select(observations).where(here)).one_or_none()
             before = None if row is None else _observation(row)
             lasts = before is not None and (before.health, before.version) == (
                 sighting.health,
-                sighting.version,
+                version,
             )
             seen = Observation(
                 target=target,
                 source=source,
                 health=sighting.health,
-                version=sighting.version,
-                detail=sighting.detail,
+                version=version,
+                detail=told(sighting.detail),
                 since=before.since if before is not None and lasts else at,
                 at=at,
             )

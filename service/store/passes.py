@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete, func, insert, select
 from gitops.model import CommitId
 from service.store.database import read_rows
 from service.store.tables import passes, writes
-from service.store.targets import moment, written
+from service.store.targets import moment, told, written
 from service.store.transactions import changing, reading, retried
 
 
@@ -68,6 +68,7 @@ class Passes:
             commit: the base branch commit that it read.
             problem: what went wrong; empty when nothing did.
         """
+        problem = told(problem)
         mine = passes.c.repository == repository
         with changing(self._engine) as connection:
             row = connection.execute(select(passes).where(mine)).one_or_none()

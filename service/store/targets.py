@@ -52,3 +52,9 @@ def moment(text: str | None) -> datetime | None:
 def written(at: datetime | None) -> str | None:
     """Write a time that may be missing."""
     return None if at is None else at.isoformat()
+
+
+def told(text: str, limit: int | None = None) -> str:
+    """Make text from outside storable: no NUL, no half characters, not too long."""
+    whole = text.encode(errors="replace").decode()
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")[:limit]

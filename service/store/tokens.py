@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from gitops.errors import UnknownNameError
+from gitops.errors import StoreError, UnknownNameError
 from service.clock import Clock
 from service.store.database import read_rows
 from service.store.tables import tokens
-from service.store.transactions import changing, reading, retried
+from service.store.targets import moment
+from service.store.transactions import at_leisure, changing, reading, retried
 
 _PREFIX: Final = "dgo_"
+_NOTED_EACH: Final = timedelta(minutes=1)
 
 
 class Role(StrEnum):
@@ -44,6 +47,7 @@ class Token:
         created_at: aware UTC.
         expires_at: aware UTC; None for never.
         revoked: whether it was taken back.
+        last_used_at: aware UTC; to the minute or so; None for never.
     """
 
     id: str
@@ -54,6 +58,7 @@ class Token:
     created_at: datetime
     expires_at: datetime | None
     revoked: bool
+    last_used_at: datetime | None = None
 
 
 class Tokens:
@@ -134,9 +139,19 @@ class Tokens:
             ).one_or_none()
         if row is None or not hmac.compare_digest(row.hash.encode(), wanted.encode()):
             return None
-        token = _token(row)
-        expired = token.expires_at is not None and token.expires_at <= self._clock()
-        return None if token.revoked or expired else token
+        token, now = _token(row), self._clock()
+        if token.revoked or (token.expires_at is not None and token.expires_at <= now):
+            return None
+        self._note_use(token, now)
+        return token
+
+    def _note_use(self, token: Token, now: datetime) -> None:
+        """Store that a token was used, at most once a minute, and if nothing waits."""
+        if token.last_used_at is not None and now - token.last_used_at < _NOTED_EACH:
+            return
+        used = update(tokens).where(tokens.c.id == token.id)
+        with suppress(StoreError):  # who only reads must not fail for that
+            at_leisure(self._engine, used.values(last_used_at=now.isoformat()))
 
 
 def _hash(secret: str) -> str:
@@ -152,8 +167,7 @@ def _token(row: Row[tuple[object, ...]]) -> Token:
             stack=row.stack,
             environment=row.environment,
             created_at=datetime.fromisoformat(row.created_at),
-            expires_at=datetime.fromisoformat(row.expires_at)
-            if row.expires_at
-            else None,
+            expires_at=moment(row.expires_at),
             revoked=row.revoked,
+            last_used_at=moment(row.last_used_at),
         )
