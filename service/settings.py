@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gitops import branch_name
 from gitops.errors import InputError
+from service.configuration import (
+    GROUPS,
+    RepositorySettings,
+    read_configuration,
+    read_variables,
+)
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[\w.~/-]*)?", re.ASCII)
+_FILE: Final = "service.toml"
 _KEY_SERVICES: Final = ("AWS_", "AZURE_", "GOOGLE_", "VAULT_")
 
 
@@ -62,6 +70,11 @@ class Settings(BaseSettings):
         description="Folder of the database, the mirrors and the embedded forge. "
         "Default: $XDG_DATA_HOME/directus-gitops.",
     )
+    config: Path | None = Field(
+        default=None,
+        description="The file that describes the repositories, below. "
+        "Empty: service.toml in the data folder, where there is one.",
+    )
     database: str = Field(
         default="",
         repr=False,  # it may hold a password
@@ -100,6 +113,25 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds to wait for another writer of the same repository.",
     )
+    interval_s: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds between two passes over a repository.",
+    )
+    max_open_pull_requests: int = Field(
+        default=200,
+        ge=1,
+        description="Pull requests of the service that may be open at once, "
+        "by repository.",
+    )
+    max_writes_an_hour: int = Field(
+        default=1000,
+        ge=1,
+        description="Pushes and calls that change something on a forge, "
+        "by repository and hour.",
+    )
     default_repository: str = Field(
         default="",
         description="The repository that requests mean which name none. "
@@ -124,6 +156,43 @@ class Settings(BaseSettings):
         default=False,
         description="Whether /metrics answers without a token. False: a token of the "
         "role viewer is needed.",
+    )
+
+    repository_name: str = Field(
+        default="",
+        description="One repository by variables alone; they mean what the keys of "
+        "the file mean. Its name. Empty: the last part of its address.",
+    )
+    repository_url: str = Field(default="", description="`repository.url`.")
+    repository_forge: str = Field(default="", description="`repository.forge`.")
+    repository_credential: str = Field(
+        default="", description="`repository.credential`: `env:NAME` or `file:PATH`."
+    )
+    repository_ca: str = Field(default="", description="`repository.ca`.")
+    health_name: str = Field(
+        default="", description="`repository.health.name`. Empty: as its kind."
+    )
+    health_kind: str = Field(default="", description="`repository.health.kind`.")
+    health_url: str = Field(default="", description="`repository.health.url`.")
+    health_credential: str = Field(
+        default="",
+        description="`repository.health.credential`: `env:NAME` or `file:PATH`.",
+    )
+    health_ca: str = Field(default="", description="`repository.health.ca`.")
+    health_application: str = Field(
+        default="", description="`repository.health.application`."
+    )
+    health_namespace: str = Field(
+        default="", description="`repository.health.namespace`."
+    )
+    networks_health: str = Field(
+        default="", description="`repository.networks.health`, separated by commas."
+    )
+    networks_forge: str = Field(
+        default="", description="`repository.networks.forge`, separated by commas."
+    )
+    networks_registry: str = Field(
+        default="", description="`repository.networks.registry`, separated by commas."
     )
 
     @field_validator("data", mode="after")
@@ -190,6 +259,69 @@ class Settings(BaseSettings):
             return pwd.getpwuid(number).pw_name
         except KeyError:  # a container under a number of its own
             return f"uid-{number}"
+
+    @cached_property
+    def repositories(self) -> tuple[RepositorySettings, ...]:
+        """The repositories that the operator describes, by file and by variables.
+
+        Read once, when they are first asked for.
+
+        Raises:
+            InputError: the file or a variable breaks a rule, or the file that is
+                named is not there.
+        """
+        described = (*self._from_file(), *self._from_variables())
+        names = [repository.name for repository in described]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"the repository {name} is in {_FILE} and in variables",
+                    hint="describe it in one place",
+                )
+        return described
+
+    def repository(self, name: str) -> RepositorySettings:
+        """Return what the operator says of a repository.
+
+        One that is not described is of the embedded forge, and nothing may be reached
+        for it.
+
+        Raises:
+            InputError: see repositories.
+        """
+        return next(
+            (found for found in self.repositories if found.name == name),
+            RepositorySettings(name=name),
+        )
+
+    def _from_file(self) -> tuple[RepositorySettings, ...]:
+        path = self.config or self.data / _FILE
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            if self.config is None:
+                return ()
+            raise InputError(
+                "DIRECTUS_GITOPS_CONFIG: there is no such file",
+                hint="name a file, or leave it empty",
+            ) from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not a path"
+            raise InputError(
+                f"{path.name!a}: cannot be read: {why}",
+                hint="may this user read it?",
+            ) from None
+        return read_configuration(
+            text, name=path.name, folder=path.parent.absolute(), lookup=os.environ.get
+        )
+
+    def _from_variables(self) -> tuple[RepositorySettings, ...]:
+        given = {
+            name: str(getattr(self, name))
+            for name in type(self).model_fields
+            if name.startswith(GROUPS)
+        }
+        return read_variables(given, folder=Path.cwd(), lookup=os.environ.get)
 
     @property
     def cache(self) -> Path:

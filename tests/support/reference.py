@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic.fields import FieldInfo
 
 from service.cli import app
+from service.configuration import HealthShape, NetworksShape, RepositoryShape
 from service.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
@@ -47,6 +49,44 @@ What this installation is told by its operator. Rules of the fleet are in
 | environment variable | default | meaning |
 |---|---|---|
 """
+
+
+FILE_HEAD = """
+## service.toml
+
+The repositories, when there is more than the embedded forge's. It is read once, at the
+start. A credential is never in it: `env:NAME` is a variable of the service, `file:PATH`
+a file (relative paths start from the file's folder); both are read each time they are
+used. What is not allowed here cannot be reached; addresses that hand out a machine's
+own credentials (169.254.169.254 and the like) cannot be allowed.
+
+```toml
+[[repository]]
+name = "fleet"
+url = "https://git.example.com/directus/fleet.git"
+forge = "forgejo"
+credential = "env:FORGE_TOKEN"
+
+[repository.networks]
+health = ["10.0.0.0/8", "*.svc.cluster.local"]
+
+[[repository.health]]
+name = "argocd"
+kind = "argocd"
+url = "https://argocd-server.argocd.svc.cluster.local"
+credential = "file:/run/secrets/argocd-token"
+ca = "argocd-ca.pem"
+```
+
+| key | default | meaning |
+|---|---|---|
+"""
+
+FILE_TABLES = (
+    ("repository", RepositoryShape),
+    ("repository.networks", NetworksShape),
+    ("repository.health", HealthShape),
+)
 
 
 def cli_reference() -> str:
@@ -88,7 +128,22 @@ def _option(option: Any) -> str:
 
 def settings_reference() -> str:
     """Return docs/settings.md."""
-    return SETTINGS_HEAD + "".join(_setting(name) for name in Settings.model_fields)
+    variables = "".join(_setting(name) for name in Settings.model_fields)
+    keys = "".join(
+        _key(f"{table}.{name}", field)
+        for table, shape in FILE_TABLES
+        for name, field in shape.model_fields.items()
+    )
+    return SETTINGS_HEAD + variables + FILE_HEAD + keys
+
+
+def _key(name: str, field: FieldInfo) -> str:
+    """Write the row of one key; a required one says so."""
+    shown = "required" if field.is_required() else ""
+    if isinstance(field.default, str) and field.default:
+        shown = f"`{field.default}`"
+    text = f"{field.description}".replace("|", "\\|")
+    return f"| `{name}` | {shown} | {text} |\n"
 
 
 def _setting(name: str) -> str:

@@ -1,0 +1,214 @@
+"""What service.toml says, as values: repositories, health sources, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from gitops.errors import InputError
+from gitops.web import Allowed
+
+NOTHING: Final = Allowed()
+_MAX_FILE: Final = 1 << 20
+_ENV: Final = "env:"
+_FILE: Final = "file:"
+
+Lookup = Callable[[str], str | None]
+"""Reads one environment variable; the settings hand it in."""
+
+
+class SourceKind(StrEnum):
+    """Who is asked how a target is."""
+
+    DIRECTUS = "directus"
+    ARGOCD = "argocd"
+    FLUX = "flux"
+    DEPLOYMENT = "deployment"
+
+
+class ForgeKind(StrEnum):
+    """Who keeps the pull requests."""
+
+    EMBEDDED = "embedded"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    BITBUCKET = "bitbucket"
+    AZURE = "azure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A file of the operator's, read each time it is needed: such files are rotated.
+
+    Attributes:
+        path: where it is.
+        place: the setting that names it, for errors; they never show the path.
+    """
+
+    path: Path = field(repr=False)
+    place: str
+
+    def read(self) -> str:
+        """Return its text without blanks around it.
+
+        Raises:
+            InputError: it cannot be read, is empty, not UTF-8, or has over 1 MiB.
+        """
+        try:
+            with self.path.open("rb") as file:
+                text = file.read(_MAX_FILE + 1)
+            if len(text) <= _MAX_FILE and (found := text.decode().strip()):
+                return found
+        except OSError as error:
+            raise self._unreadable(error.strerror or "an error") from None
+        except (UnicodeDecodeError, ValueError):
+            raise self._unreadable("it is no text") from None
+        raise self._unreadable("it is empty" if not text.strip() else "it is too large")
+
+    def _unreadable(self, why: str) -> InputError:
+        return InputError(
+            f"{self.place}: the file cannot be used: {why}",
+            hint="is it there, and may this user read it?",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """An environment variable that holds a secret.
+
+    Attributes:
+        name: of the variable.
+        place: the setting that names it.
+        lookup: reads the environment.
+    """
+
+    name: str
+    place: str
+    lookup: Lookup = field(repr=False, compare=False)
+
+    def read(self) -> str:
+        """Return its value without blanks around it.
+
+        Raises:
+            InputError: it is not set, or empty.
+        """
+        value = (self.lookup(self.name) or "").strip()
+        if not value:
+            raise InputError(
+                f"{self.place}: the environment variable {self.name} is not set",
+                hint="set it where the service is started",
+            )
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """Where a secret is; it is read when it is used, and shown nowhere."""
+
+    source: Variable | TextFile
+
+    def reveal(self) -> SecretStr:
+        """Read the secret.
+
+        Raises:
+            InputError: it is not where the setting says, or has a line break or
+                another character that no HTTP header can hold.
+        """
+        value = self.source.read()
+        if not (value.isascii() and value.isprintable()):
+            raise InputError(
+                f"{self.source.place}: the secret has a character that it cannot have",
+                hint="it must be one line of printable ASCII",
+            )
+        return SecretStr(value)
+
+
+def credential_of(
+    reference: str, *, place: str, folder: Path, lookup: Lookup
+) -> Credential | None:
+    """Make a credential of `env:NAME` or `file:PATH`; None of an empty text.
+
+    Args:
+        reference: checked already.
+        place: the setting that holds it.
+        folder: what a relative path starts from.
+        lookup: reads the environment.
+    """
+    if reference.startswith(_ENV):
+        name = reference.removeprefix(_ENV)
+        return Credential(source=Variable(name=name, place=place, lookup=lookup))
+    if reference.startswith(_FILE):
+        path = folder / reference.removeprefix(_FILE)
+        return Credential(source=TextFile(path=path, place=place))
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """Whom one repository's work may reach, for each purpose."""
+
+    health: Allowed = NOTHING
+    forge: Allowed = NOTHING
+    registry: Allowed = NOTHING
+
+
+NOWHERE: Final = Networks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSource:
+    """Someone who says how the targets of a repository are.
+
+    Attributes:
+        name: as promotion rules call it.
+        kind: see SourceKind.
+        url: its address; may hold {stack}, {environment} and {namespace}.
+        credential: a token; None to ask without one.
+        ca: PEM file of the only authorities that are believed; None for public ones.
+        application: the name of what is asked for, with the same placeholders.
+        namespace: where that is kept, with the same placeholders; may be empty.
+        allowed: what may be reached; the host of `url` is added when it is asked.
+    """
+
+    name: str
+    kind: SourceKind
+    url: str
+    credential: Credential | None = None
+    ca: TextFile | None = None
+    application: str = ""
+    namespace: str = ""
+    allowed: Allowed = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositorySettings:
+    """What the operator says of one repository.
+
+    Attributes:
+        name: in the store and in addresses.
+        url: of its origin; empty with the embedded forge.
+        forge: see ForgeKind.
+        credential: for the forge; None when it needs none.
+        ca: PEM file of the authorities that are believed of the forge.
+        networks: whom its work may reach.
+        health: its health sources, in the order of the file.
+    """
+
+    name: str
+    url: str = ""
+    forge: ForgeKind = ForgeKind.EMBEDDED
+    credential: Credential | None = None
+    ca: TextFile | None = None
+    networks: Networks = NOWHERE
+    health: tuple[HealthSource, ...] = ()
+
+    def source(self, name: str) -> HealthSource | None:
+        """Find a health source; None when there is none of that name."""
+        return next((source for source in self.health if source.name == name), None)

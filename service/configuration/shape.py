@@ -1,0 +1,232 @@
+"""The shape of service.toml: its keys, their meaning, what a value may be.
+
+One description for the reader, the checker and the documentation. A check never shows
+a value: it may be a secret in the wrong place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from gitops import environment_name
+from gitops.errors import InputError
+from gitops.web import host_pattern, network, place_of
+from service.configuration.nouns import ForgeKind, SourceKind
+
+REFUSED: Final = "refused"
+"""The kind of every error that is raised here; its context has problem and hint."""
+
+NO_SOURCE: Final = "none"
+"""What a promotion rule says that asks for no health."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_PLACEHOLDER: Final = re.compile(r"\{(stack|environment|namespace)\}")
+_OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+_MAX_PATH: Final = 1024
+
+
+def refused(problem: str, hint: str) -> PydanticCustomError:
+    """Make the error of one value."""
+    return PydanticCustomError(REFUSED, "{problem}", {"problem": problem, "hint": hint})
+
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Keep a text that a checker of the library accepts."""
+
+    def validate(value: str) -> str:
+        try:
+            check(value)
+        except InputError as error:
+            raise refused(error.message, error.hint) from None
+        return value
+
+    return AfterValidator(validate)
+
+
+def _repository_name(value: str) -> None:
+    if not _NAME.fullmatch(value) or ".." in value:
+        raise InputError(
+            "is not a name", hint="use 1 to 63 of A-Z, a-z, 0-9, ., _ and -"
+        )
+
+
+def _source_name(value: str) -> None:
+    try:
+        environment_name(value)
+    except InputError as error:
+        raise InputError("is not a name", hint=error.hint) from None
+    if value == NO_SOURCE:
+        raise InputError(
+            "means that a rule asks for no health", hint="call the source otherwise"
+        )
+
+
+def _address(value: str) -> None:
+    if "?" in value:
+        raise InputError("has a query", hint="leave out what begins with ?")
+    place_of(value)
+
+
+def _optional_address(value: str) -> None:
+    if value:
+        _address(value)
+
+
+def _address_pattern(value: str) -> None:
+    _address(_without_placeholders(value))
+    host = re.sub(r"^[^:]*://", "", value).partition("/")[0]
+    fixed = host.rpartition(".")[2] if "." in host else host
+    if _PLACEHOLDER.search(fixed):
+        raise InputError(
+            "lets the names of stacks decide which host is asked",
+            hint="end the host with a domain: https://{stack}.example.com",
+        )
+
+
+def _object_pattern(value: str) -> None:
+    if value and not _OBJECT.fullmatch(_without_placeholders(value)):
+        raise InputError(
+            "is not the name of a Kubernetes object",
+            hint="use a-z, 0-9, -, {stack}, {environment} and {namespace}",
+        )
+
+
+def _without_placeholders(value: str) -> str:
+    bare = _PLACEHOLDER.sub("x", value)
+    if "{" in bare or "}" in bare:
+        raise InputError(
+            "has braces around something unknown",
+            hint="known: {stack}, {environment}, {namespace}",
+        )
+    return bare
+
+
+def _reference(value: str) -> None:
+    kind, _, rest = value.partition(":")
+    good = (kind == "env" and _VARIABLE.fullmatch(rest)) or (
+        kind == "file" and rest and _is_path(rest)
+    )
+    if value and not good:
+        raise InputError(
+            "does not say where the secret is",
+            hint="write env:NAME of a variable or file:PATH; never the secret itself",
+        )
+
+
+def _path(value: str) -> None:
+    if not _is_path(value):
+        raise InputError("is not a path", hint="name a PEM file")
+
+
+def _is_path(value: str) -> bool:
+    return len(value) <= _MAX_PATH and (value.isprintable() or not value)
+
+
+def _reachable(value: str) -> None:
+    if network(value) is None:
+        host_pattern(value)
+
+
+_Kind: Final = Field(strict=False)
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class NetworksShape(_Shape):
+    """`[repository.networks]`: who may be reached, for each purpose."""
+
+    health: list[Annotated[str, _checked(_reachable)]] = Field(
+        default=[],
+        description="Addresses (`10.0.0.7`), networks (`10.0.0.0/8`) and host names "
+        "(`directus.internal`, `*.svc.cluster.local`) that health sources may be at, "
+        "private and loopback ones included. A public host needs no entry: the `url` "
+        "names it.",
+    )
+    forge: list[Annotated[str, _checked(_reachable)]] = Field(
+        default=[], description="The same for the forge."
+    )
+    registry: list[Annotated[str, _checked(_reachable)]] = Field(
+        default=[],
+        description="The same for image registries; here public ones are listed too, "
+        "by host name.",
+    )
+
+
+class HealthShape(_Shape):
+    """`[[repository.health]]`: a health source; docs/health.md shows each kind."""
+
+    name: Annotated[str, _checked(_source_name)] = Field(
+        description="What promotion rules call it (`health: NAME`)."
+    )
+    kind: Annotated[SourceKind, _Kind] = Field(
+        description="`directus`, `argocd`, `flux` or `deployment`."
+    )
+    url: Annotated[str, _checked(_address_pattern)] = Field(
+        description="Address of the Directus, of Argo CD, or of the Kubernetes API. "
+        "May hold `{stack}`, `{environment}` and `{namespace}`."
+    )
+    credential: Annotated[str, _checked(_reference)] = Field(
+        default="", description="Where the token is: `env:NAME` or `file:PATH`."
+    )
+    ca: Annotated[str, _checked(_path)] = Field(
+        default="",
+        description="PEM file of the only certificate authorities that are believed. "
+        "Empty: the public ones.",
+    )
+    application: Annotated[str, _checked(_object_pattern)] = Field(
+        default="",
+        description="Name of the Application, Kustomization or Deployment, with the "
+        "same placeholders. Empty: `{stack}-{environment}`; a Deployment: `directus`.",
+    )
+    namespace: Annotated[str, _checked(_object_pattern)] = Field(
+        default="",
+        description="Namespace of that object. Empty: Argo CD's own, `flux-system`, "
+        "or for a Deployment `{namespace}`, the overlay's.",
+    )
+
+
+class RepositoryShape(_Shape):
+    """`[[repository]]`: one repository."""
+
+    name: Annotated[str, _checked(_repository_name)] = Field(
+        description="Its name in the store and in addresses."
+    )
+    url: Annotated[str, _checked(_optional_address)] = Field(
+        default="", description="Address of its origin. Empty: the embedded forge's."
+    )
+    forge: Annotated[ForgeKind, _Kind] = Field(
+        default=ForgeKind.EMBEDDED,
+        description="`embedded`, `github`, `gitlab`, `gitea`, `forgejo`, `bitbucket` "
+        "or `azure`.",
+    )
+    credential: Annotated[str, _checked(_reference)] = Field(
+        default="",
+        description="Where the forge's token is: `env:NAME` or `file:PATH`.",
+    )
+    ca: Annotated[str, _checked(_path)] = Field(
+        default="",
+        description="PEM file of the only certificate authorities that are believed "
+        "of the forge. Empty: the public ones.",
+    )
+    networks: NetworksShape = Field(
+        default=NetworksShape(), description="Table: who may be reached."
+    )
+    health: list[HealthShape] = Field(
+        default=[], description="Tables: its health sources."
+    )
+
+
+class FileShape(_Shape):
+    """All of service.toml."""
+
+    repository: list[RepositoryShape] = Field(
+        default=[], description="Tables: the repositories."
+    )

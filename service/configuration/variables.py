@@ -1,0 +1,67 @@
+"""One repository by variables alone -> the same values as by service.toml.
+
+A variable is named by its table and its key: `HEALTH_URL` is `repository.health.url`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gitops.model import Json
+from service.configuration.lines import Loc
+from service.configuration.nouns import Lookup, RepositorySettings
+from service.configuration.read import Origin, repositories_of
+
+GROUPS: Final = ("repository_", "health_", "networks_")
+"""How the names of the settings begin that describe the repository."""
+
+
+def read_variables(
+    given: Mapping[str, str], *, folder: Path, lookup: Lookup
+) -> tuple[RepositorySettings, ...]:
+    """Read the repository that variables describe; none when none is given.
+
+    Args:
+        given: setting -> its text; an empty one is as good as none.
+        folder: what relative paths start from.
+        lookup: see Origin.
+
+    Raises:
+        InputError: a value breaks a rule; names the variable, without its value.
+    """
+    repository, health, networks = (_group(given, group) for group in GROUPS)
+    if not (repository or health or networks):
+        return ()
+    name = repository.get("url", "").rstrip("/").rpartition("/")[2]
+    described: dict[str, Json] = {
+        "name": name.removesuffix(".git"),
+        **repository,
+        "networks": {key: _items(value) for key, value in networks.items()},
+    }
+    if not described["name"]:
+        del described["name"]
+    if health:
+        kind = health.get("kind", "")
+        described["health"] = [{"name": kind, **health} if kind else dict(health)]
+    origin = Origin(spell=_variable, folder=folder, lookup=lookup)
+    return repositories_of({"repository": [described]}, origin)
+
+
+def _group(given: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in given.items()
+        if name.startswith(prefix) and value
+    }
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _variable(loc: Loc) -> str:
+    """Name the variable of a field: that of `repository[0].health[0].url`."""
+    names = [part for part in loc if isinstance(part, str)]
+    return f"DIRECTUS_GITOPS_{'_'.join(names[-2:]).upper()}"
