@@ -81,7 +81,7 @@ def create_repository(
     use_git(settings.search_path)
     target = Path(os.path.normpath(folder.absolute()))
     _check_empty(target)
-    tree = _tree(plan)
+    tree = tree_of_plan(plan)
     found = check_repository(
         tree,
         renderer_of(settings),
@@ -161,7 +161,8 @@ def _check_empty(folder: Path) -> None:
         )
 
 
-def _tree(plan: Plan) -> Tree:
+def tree_of_plan(plan: Plan) -> Tree:
+    """Return the files of a plan that makes a new repository."""
     return tree_of(
         {c.path: c.content for c in plan.changes if isinstance(c, WriteFile)}
     )

@@ -10,6 +10,6 @@ build ends; and that nothing of it stays on the disk. It judges no manifest.
 """
 
 from gitops.render.renderer import Renderer
-from gitops.render.sandbox import LIMITS
+from gitops.render.sandbox import LIMITS, MachineWalls, walls_here
 
-__all__ = ["LIMITS", "Renderer"]
+__all__ = ["LIMITS", "MachineWalls", "Renderer", "walls_here"]

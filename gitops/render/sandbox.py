@@ -21,6 +21,7 @@ import re
 import signal
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,26 @@ _LOG_LINE = re.compile(
     r'[A-Z]\d{4} [\d:.]+ \d+ \S+\] "command failed" err=(?:"(.*)"|< (.*) >)'
 )
 _PREFIX = re.compile(r"error: ", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineWalls:
+    """The walls that depend on the machine; the others stand everywhere.
+
+    Attributes:
+        network: a build's network can be taken away.
+        limits: its memory and time can be limited.
+    """
+
+    network: bool
+    limits: bool
+
+
+def walls_here() -> MachineWalls:
+    """Return which walls this machine can put around a build."""
+    return MachineWalls(
+        network=bool(process.network_wall()), limits=process.limiter() is not None
+    )
 
 
 def build(

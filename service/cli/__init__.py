@@ -30,6 +30,7 @@ from service.cli import (
     sealing,
     serving,
 )
+from service.cli.doctor import doctor
 from service.cli.output import Output, remark
 
 KNOWN_ERROR, USAGE, BUG, INTERRUPTED = 1, 2, 3, 130
@@ -98,6 +99,7 @@ app.command(rich_help_panel=_KEEP)(keeping.release)
 app.command(rich_help_panel=_KEEP)(keeping.pause)
 app.command(rich_help_panel=_KEEP)(keeping.resume)
 app.command(rich_help_panel=_KEEP)(serving.serve)
+app.command(rich_help_panel=_KEEP)(doctor)
 app.add_typer(keeping.token, name="token", rich_help_panel=_KEEP)
 app.add_typer(keeping.repository, name="repository", rich_help_panel=_KEEP)
 app.add_typer(keeping.audit, name="audit", rich_help_panel=_KEEP)
