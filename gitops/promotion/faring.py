@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gitops.model import Arrival, Health, Observation, Revision
-from gitops.versions import version_of
+from gitops.versions import Version, version_of
 
 
 def fared(arrival: Arrival, observation: Observation) -> Arrival:
@@ -70,10 +70,22 @@ def last_healthy(arrivals: Sequence[Arrival]) -> tuple[Revision, ...]:
 def runs_another(version: str, revision: Revision) -> bool:
     """Whether what was seen to run is surely not the revision.
 
-    A source may tell nothing, or the version of Directus inside an image that has a
-    tag of its own: neither contradicts. Two different versions do.
+    A source may tell nothing, or only the release of Directus inside of an image that
+    has a build or a variant of its own: neither contradicts. Another release does,
+    and so does another build or variant where the source tells one.
     """
     if not version or version == revision.tag:
         return False
     seen, wanted = version_of(version), version_of(revision.tag)
-    return seen is not None and wanted is not None and seen != wanted
+    if seen is None or wanted is None:
+        return False
+    return (
+        _release(seen) != _release(wanted)
+        or seen.build not in ("", wanted.build)
+        or seen.variant not in ("", wanted.variant)
+    )
+
+
+def _release(version: Version) -> str:
+    """Return the release of Directus that a version is, or is built on."""
+    return version.release + (f"-{version.suffix}" if version.is_prerelease else "")
