@@ -24,8 +24,9 @@ from gitops.schemas import load_schemas
 from gitops.toolchain import Kustomize, find_kustomize
 from gitops.workflow import Workplace
 from gitops.workflow.place import Progress, fleet_of, silent
-from service.clock import utc_now
+from service.clock import Clock, utc_now
 from service.folders import prepare
+from service.guard import Guard
 from service.locks import exclusive
 from service.settings import Settings
 from service.store import Store
@@ -193,7 +194,12 @@ def _sweep(scratch: Path) -> None:
 
 
 def open_workplace(
-    settings: Settings, store: Store, located: Located, progress: Progress = silent
+    settings: Settings,
+    store: Store,
+    located: Located,
+    progress: Progress = silent,
+    *,
+    clock: Clock = utc_now,
 ) -> Workplace:
     """Open everything that a proposal needs.
 
@@ -224,6 +230,8 @@ def open_workplace(
         renderer=renderer_of(settings),
         schemas=load_schemas(settings.kubernetes),
         progress=progress,
+        guard=Guard(settings, store, clock, located.name),
+        max_open=settings.max_open_pull_requests,
     )
 
 

@@ -18,6 +18,7 @@ from gitops.overlay.reading import (
     list_overlays,
     list_targets,
     read_overlay,
+    read_overlays,
 )
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "list_overlays",
     "list_targets",
     "read_overlay",
+    "read_overlays",
     "revision_of",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gitops import layout
-from gitops.errors import TreeError, UnknownNameError
+from gitops.errors import GitopsError, TreeError, UnknownNameError
 from gitops.model import EnvironmentName, Fleet, Overlay, Target, Tree
 from gitops.overlay.images import (
     find_image,
@@ -58,10 +58,36 @@ def list_overlays(
         for target in list_targets(tree, fleet)
         if environment in (None, target.environment)
     ]
+    _prefetch(tree, fleet, targets)
+    return tuple(read_overlay(tree, fleet, target) for target in targets)
+
+
+def read_overlays(
+    tree: Tree, fleet: Fleet
+) -> tuple[tuple[Overlay, ...], tuple[GitopsError, ...]]:
+    """Read every overlay that can be read, in the order of list_targets.
+
+    For whoever has to go on although a neighbour is broken.
+
+    Returns:
+        The overlays, and why the others cannot be read.
+    """
+    targets = list_targets(tree, fleet)
+    _prefetch(tree, fleet, targets)
+    found: list[Overlay] = []
+    errors: list[GitopsError] = []
+    for target in targets:
+        try:
+            found.append(read_overlay(tree, fleet, target))
+        except GitopsError as error:
+            errors.append(error)
+    return tuple(found), tuple(errors)
+
+
+def _prefetch(tree: Tree, fleet: Fleet, targets: Sequence[Target]) -> None:
     folders = [layout.overlay_path(fleet.overlay_pattern, t) for t in targets]
     names = (*layout.KUSTOMIZATION_FILES, layout.CONFIG_FILE)
     tree.prefetch(f"{folder}/{name}" for folder in folders for name in names)
-    return tuple(read_overlay(tree, fleet, target) for target in targets)
 
 
 def read_overlay(tree: Tree, fleet: Fleet, target: Target) -> Overlay:

@@ -26,7 +26,7 @@ from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decid
 from gitops.promotion.faring import fared, is_way_back, last_healthy, runs_another
 from gitops.promotion.forecast import Expectation, Opening, forecast
 from gitops.promotion.gates import Gate, is_frozen, opening_gates
-from gitops.promotion.rollback import plan_rollback
+from gitops.promotion.rollback import pin_of, plan_rollback
 from gitops.promotion.seal import plan_secrets
 from gitops.promotion.timing import Due, due
 
@@ -49,6 +49,7 @@ __all__ = [
     "is_way_back",
     "last_healthy",
     "opening_gates",
+    "pin_of",
     "plan_bump",
     "plan_bumps",
     "plan_config",

@@ -7,6 +7,7 @@ told. What stops it is the database: it has been migrated, and stays so.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from gitops.catalogue import obstacles_back, risks
@@ -17,6 +18,7 @@ from gitops.model import (
     Fleet,
     Hold,
     Overlay,
+    Pin,
     Plan,
     PlanKind,
     Provenance,
@@ -107,6 +109,28 @@ def plan_rollback(
             *held_finding(target, holds, overlay.path),
         ),
     )
+
+
+def pin_of(plan: Plan, *, now: datetime) -> Pin | None:
+    """Return the pin that goes with a rollback; None when it changes nothing.
+
+    Without it the next run of a schedule would bring back what was rolled back.
+
+    Args:
+        plan: as plan_rollback made it.
+        now: aware UTC.
+    """
+    for change in plan.changes:
+        if isinstance(change, SetRevision):
+            why = plan.provenance.reason
+            return Pin(
+                target=change.target,
+                revision=change.revision,
+                reason=f"rolled back: {why}" if why else "rolled back",
+                by=plan.provenance.requested_by,
+                at=now,
+            )
+    return None
 
 
 def _named(overlay: Overlay, ran: Sequence[Revision], to: str) -> Revision:

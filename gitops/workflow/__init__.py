@@ -9,7 +9,7 @@ work. One caller at a time per repository; the service's lock sees to that.
 
 from __future__ import annotations
 
-from gitops.workflow.automatic import merge_automatically
+from gitops.workflow.automatic import Attempt, Votes, merge_automatically
 from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
 from gitops.workflow.finish import Held, adopt, approve, close, merge
@@ -28,6 +28,7 @@ from gitops.workflow.tend import tend
 from gitops.workflow.upgrade import plan_upgrade
 
 __all__ = [
+    "Attempt",
     "Examination",
     "Held",
     "Inspection",
@@ -36,6 +37,7 @@ __all__ = [
     "Progress",
     "Standing",
     "Tended",
+    "Votes",
     "Workplace",
     "World",
     "accept",

@@ -42,6 +42,7 @@ class Workplace:
         progress: told step, done and total while long work goes on.
         guard: asked before every effect on the world outside; raises to forbid it:
             the pause switch, a lost lease, the cap on writes (R19).
+        max_open: pull requests of ours that may be open at once; 0 for any number.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Workplace:
     schemas: Schemas
     progress: Progress = silent
     guard: Guard = unguarded
+    max_open: int = 0
 
     def live_on(self, branch: BranchName) -> tuple[Intent, ...]:
         """Return the live intents of one branch, oldest first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from gitops.errors import HumanOwnedError
+from gitops.errors import HumanOwnedError, WriteForbiddenError
 from gitops.forges import PullRequestDraft
 from gitops.model import (
     BranchName,
@@ -67,6 +67,8 @@ def publish(
             pull_request=standing,
         )
     check_branch(place, branch)
+    if standing is None:
+        _check_room(place)
     _advance(place, intents, IntentState.COMMITTED, commit=commit)
     _push(place, branch, commit)
     _advance(place, intents, IntentState.PUSHED)
@@ -124,6 +126,26 @@ def all_findings(
     """Join what the plans and the rules say, without repeats."""
     told = (f for intent in intents for f in intent.plan.findings)
     return tuple(dict.fromkeys((*told, *examined.findings)))
+
+
+def _check_room(place: Workplace) -> None:
+    """Refuse one more open pull request than there may be (R19).
+
+    Raises:
+        WriteForbiddenError: there are as many of ours as there may be.
+    """
+    if not place.max_open:
+        return
+    ours = [
+        shown
+        for shown in place.forge.list_open()
+        if shown.branch.startswith(f"{place.prefix}/")
+    ]
+    if len(ours) >= place.max_open:
+        raise WriteForbiddenError(
+            f"{place.name}: {len(ours)} pull requests are open, as many as may be",
+            hint="merge or close some; what was asked for stays asked for",
+        )
 
 
 def withdraw(

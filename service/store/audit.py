@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Engine, Select, func, insert, select
@@ -93,6 +94,25 @@ class Audit:
             limit: how many at most.
         """
         return self._select(_IN_ORDER.where(audit.c.number > number).limit(limit))
+
+    def has(
+        self,
+        *,
+        action: str,
+        repository: str,
+        details: Mapping[str, Json],
+        since: datetime,
+    ) -> bool:
+        """Whether the same effect was told at or after a moment (aware UTC)."""
+        query = (
+            select(audit.c.number)
+            .where(audit.c.action == action, audit.c.repository == repository)
+            .where(audit.c.details == json.dumps(details, sort_keys=True))
+            .where(audit.c.at >= since.isoformat())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(query).one_or_none() is not None
 
     def last(self) -> int:
         """Return the number of the newest entry; 0 before the first."""

@@ -1,0 +1,20 @@
+"""One pass over a repository: look, compare with what is wanted, take the next step.
+
+    ground       what a pass stands on
+    arriving     which revision came where, and who took one back
+    ways         what the promotion rules have to decide about
+    observing    what the health sources say
+    scheduling   due runs of schedules become intents
+    restoring    failed health becomes a rollback
+    telling      what happened, into the audit trail
+    reconciler   the order, for every repository
+
+Promise: idempotent. A second pass over an unchanged world writes nothing outside, and a
+pass that was killed anywhere is finished by the next one.
+"""
+
+from service.reconcile.observing import Observer
+from service.reconcile.reconciler import PassReport, Reconciler
+from service.reconcile.ways import ways
+
+__all__ = ["Observer", "PassReport", "Reconciler", "ways"]

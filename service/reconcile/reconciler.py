@@ -1,0 +1,178 @@
+"""The order of one pass, for every repository; a sick one never stops the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gitops.errors import GitopsError
+from gitops.model import CommitId, PullRequest
+from gitops.overlay import read_overlays
+from gitops.workflow import (
+    Workplace,
+    look,
+    merge_automatically,
+    resume,
+    settle,
+    tend,
+)
+from service.clock import Clock
+from service.reconcile import telling
+from service.reconcile.arriving import record_arrivals
+from service.reconcile.ground import Ground
+from service.reconcile.observing import (
+    Observer,
+    Seen,
+    nobody,
+    store_sightings,
+)
+from service.reconcile.restoring import roll_back_failed
+from service.reconcile.scheduling import run_schedules
+from service.repository import forge_names, locate, open_workplace, writing
+from service.settings import Settings
+from service.store import PassState, Store, VoteKind
+
+logger = logging.getLogger(__name__)
+
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassReport:
+    """How one pass over one repository ended.
+
+    Attributes:
+        repository: its name.
+        commit: the base branch commit that it read; None when it read none.
+        problem: what went wrong; empty when nothing did.
+        failures: how many passes in a row ended with this problem.
+        effects: what it did, a line each, as the audit trail has it.
+        again: whether there is more to do at once: a merge has moved the base branch.
+    """
+
+    repository: str
+    commit: CommitId | None
+    problem: str = ""
+    failures: int = 0
+    effects: tuple[str, ...] = ()
+    again: bool = False
+
+
+class Reconciler:
+    """Passes over the repositories of one installation.
+
+    Args:
+        settings: of the installation.
+        store: its memory.
+        clock: the source of `now`.
+        observer: asks the health sources.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        *,
+        observer: Observer = nobody,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._observer = observer
+
+    def repositories(self) -> tuple[str, ...]:
+        """Return the names of the repositories that there are now."""
+        return forge_names(self._settings)
+
+    def pass_over(self, name: str) -> PassReport:
+        """Make one pass; what fails is recorded and told, never raised.
+
+        A bug ends the pass as well, with its trace in the log: the other repositories
+        go on, and this one is tried again.
+        """
+        before = self._store.passes.last(name)
+        try:
+            report = self._pass_over(name)
+        except GitopsError as error:
+            report = PassReport(repository=name, commit=None, problem=error.message)
+        except Exception:
+            logger.exception("bug in a pass", extra={"repository": name})
+            report = PassReport(
+                repository=name,
+                commit=None,
+                problem="an error in directus-gitops itself; see its log",
+            )
+        ended = self._store.passes.ended(
+            name, at=self._clock(), commit=report.commit, problem=report.problem
+        )
+        was_ok = before is None or before.state is PassState.OK
+        if was_ok is not (ended.state is PassState.OK):
+            telling.turned(self._store, ended)
+        return replace(report, failures=ended.failures)
+
+    def _pass_over(self, name: str) -> PassReport:
+        located = locate(self._settings, name)
+        place = open_workplace(self._settings, self._store, located, clock=self._clock)
+        # Asking the outside takes long, and needs nothing that others write.
+        looked = self._ground(place)
+        seen = tuple(self._observer(name, looked.overlays, looked.world.commit))
+        with writing(self._settings, self._store, name):
+            return self._step(self._ground(place), seen)
+
+    def _ground(self, place: Workplace) -> Ground:
+        world = look(place)
+        overlays, unreadable = read_overlays(world.tree, world.fleet)
+        return Ground(
+            place=place,
+            store=self._store,
+            world=world,
+            overlays=overlays,
+            unreadable=unreadable,
+            now=self._clock(),
+        )
+
+    def _step(self, ground: Ground, seen: tuple[Seen, ...]) -> PassReport:
+        place, now = ground.place, ground.now
+        effects = [*telling.ended(ground, settle(place))]
+        arrived = record_arrivals(ground)
+        effects += telling.pinned(ground, arrived.pins)
+        store_sightings(ground, seen)
+        report = PassReport(
+            repository=ground.name,
+            commit=ground.world.commit,
+            problem="; ".join(error.message for error in ground.unreadable[:_SHOWN]),
+        )
+        if ground.store.holds.is_paused(ground.name):
+            return replace(report, effects=tuple(effects))
+        effects += telling.restored(ground, roll_back_failed(ground))
+        effects += telling.scheduled(ground, run_schedules(ground))
+        effects += telling.tended(ground, tend(place, ground.world, now=now))
+        effects += telling.tended(ground, resume(place, ground.world, now=now))
+        attempts = merge_automatically(
+            place,
+            ground.world,
+            now=now,
+            holds=ground.store.holds.holds(ground.name),
+            paused=False,
+            votes=lambda shown: _votes(ground, shown),
+        )
+        merged = telling.merged(ground, attempts)
+        return replace(report, effects=(*effects, *merged), again=bool(merged))
+
+
+def _votes(
+    ground: Ground, shown: PullRequest
+) -> tuple[Collection[str], Collection[str]]:
+    """Return who approved and who released the present head through us."""
+    given = [
+        vote
+        for vote in ground.store.votes.of(ground.name, shown.number)
+        if vote.head == shown.head
+    ]
+    return (
+        {vote.by for vote in given if vote.kind is VoteKind.APPROVAL},
+        {vote.by for vote in given if vote.kind is VoteKind.GO},
+    )
