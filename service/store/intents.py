@@ -180,8 +180,8 @@ class Intents:
                 said = intents.c.plan.contains(f': "{name}"', autoescape=True)
                 query = query.where(said)
         query = query.order_by(intents.c.sequence.desc())
-        with reading(self._engine) as connection:
-            rows = connection.execute(query.execution_options(yield_per=limit))
+        query = query.execution_options(yield_per=limit)
+        with reading(self._engine) as connection, connection.execute(query) as rows:
             found = (_intent(row) for row in rows)
             wanted = (i for i in found if _names(i.plan, stack, environment))
             return tuple(islice(wanted, limit))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from service.clock import utc_now
 from service.store import Store
+from tests.support.databases import Clock
 from tests.support.postgres import Server, programs, running
 
 
@@ -55,3 +57,15 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/service.db"
     return str(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(address: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """An open store in a database of either kind."""
+    with closing(Store(address, tmp_path, clock)) as opened:
+        yield opened

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,32 +42,11 @@ from gitops.model import (
 )
 from service.store import Role, Store, broken_at
 from service.store.audit import Entry
-from tests.support.databases import execute
+from tests.support.databases import NOON, Clock, execute
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHOP = target("shop", "staging")
 REPOSITORY = "fleet"
 BRANCH = BranchName("directus-gitops/staging/shop")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(address: str, tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    opened = Store(address, tmp_path, clock)
-    yield opened
-    opened.close()
 
 
 def plan(
