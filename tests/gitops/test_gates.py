@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import pytest
+from hypothesis import given, strategies as st
 
-from gitops.model import PromotionRule
-from gitops.promotion import Gate, opening_gates
-from tests.support.fleets import fleet
+from gitops.cron import Cron, occurrences
+from gitops.model import Arrival, CommitId, PromotionRule
+from gitops.promotion import Gate, is_frozen, opening_gates
+from gitops.promotion.windows import first_run, lets_pass
+from tests.support.fleets import DEVELOPMENT, at, fleet, revision
 
 MONDAY = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 
@@ -112,6 +116,78 @@ def test_windows_that_never_let_pass_say_so(windows: str) -> None:
     assert "none opens within 366 days" in found.reason
 
 
+# --- freezes at a merge ---
+
+FREEZE = 'windows: [{allow: "0 9 * * *", for: 1h}, {deny: "0 0 23 11 *", for: 60h}]'
+
+
+def test_a_freeze_closes_a_merge_until_its_end() -> None:
+    found = is_frozen(rule(FREEZE), MONDAY)
+    assert found is not None
+    assert (found.name, found.is_open) == ("freeze", False)
+    assert found.opens_at == datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+    assert found.reason == "a freeze of staging holds until 2026-11-25 12:00 UTC"
+
+
+def test_a_merge_waits_for_no_allow_window() -> None:
+    assert is_frozen(rule(FREEZE), MONDAY - timedelta(days=1)) is None
+    assert is_frozen(rule("merge: review"), MONDAY) is None
+
+
+def test_a_freeze_without_an_end_says_so() -> None:
+    found = is_frozen(rule('windows: [{deny: "* * * * *", for: 1h}]'), MONDAY)
+    assert found is not None
+    assert found.opens_at is None
+    assert "without a known end" in found.reason
+
+
+# --- the first run inside of a window ---
+
+
+def test_a_run_inside_of_a_window_is_found_from_any_start() -> None:
+    friday = datetime(2026, 11, 27, 8, 15, 30, tzinfo=UTC)
+    in_work = rule(f'schedule: "0,30 8-16 * * *", {WORK}')
+    assert first_run(in_work, friday) == friday.replace(hour=9, minute=0, second=0)
+    evening = friday.replace(hour=16, minute=30, second=1)
+    assert first_run(in_work, evening) == datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+    on_time = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
+    assert first_run(in_work, on_time) == on_time
+
+
+def test_without_a_schedule_there_is_no_run() -> None:
+    assert first_run(rule(WORK), MONDAY) is None
+
+
+@given(
+    cron=st.sampled_from(["*/25 * * * *", "30 8-10 * * *", "0 9 * * 3", "0 3 25 * *"]),
+    windows=st.sampled_from(
+        [
+            "[]",
+            '[{allow: "0 9 * * 1-3", for: 90m}]',
+            '[{deny: "15 8 * * *", for: 46m}, {deny: "0 0 24 * *", for: 30h}]',
+            '[{allow: "0 2 * * *", for: 8h}, {deny: "20 8 * * *", for: 45m}]',
+        ]
+    ),
+    start=st.datetimes(
+        datetime(2026, 3, 20),  # noqa: DTZ001  hypothesis adds the zone
+        datetime(2026, 4, 5),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
+)
+def test_the_first_run_is_the_one_that_trying_every_run_finds(
+    cron: str, windows: str, start: datetime
+) -> None:
+    zoned = rule(f'schedule: "{cron}", timezone: Europe/Berlin, windows: {windows}')
+    every = Cron(expression=cron, timezone="Europe/Berlin")
+    end = start + timedelta(days=40)
+    tried = takewhile(
+        lambda at: at < end, occurrences(every, start - timedelta(microseconds=1))
+    )
+    wanted = next((at for at in tried if lets_pass(zoned.windows, at)), None)
+    found = first_run(zoned, start)
+    assert found == wanted or (wanted is None and (found is None or found >= end))
+
+
 # --- soak and health ---
 
 
@@ -139,6 +215,28 @@ def test_without_observations_health_and_its_soak_are_closed() -> None:
     assert [(g.name, g.is_open) for g in found] == [("soak", False), ("health", False)]
     assert "90m" in found[0].reason
     assert "argocd" in found[1].reason
+
+
+def test_with_what_was_seen_of_the_source_the_soak_is_judged_by_it() -> None:
+    came = Arrival(
+        target=at(DEVELOPMENT),
+        revision=revision("12.4.1"),
+        commit=CommitId("c" * 40),
+        at=MONDAY - timedelta(hours=9),
+        healthy_since=MONDAY - timedelta(hours=2),
+    )
+    (soak,) = opening_gates(
+        rule("soak: 90m"), now=MONDAY, merged_at=MONDAY, arrival=came
+    )
+    assert soak.is_open  # nine hours there, whatever the merge's own time
+    for length, expected in (("2h", True), ("3h", False)):
+        soak, health = opening_gates(
+            rule(f"soak: {length}, health: argocd"),
+            now=MONDAY,
+            merged_at=None,
+            arrival=came,
+        )
+        assert (soak.is_open, health.is_open) == (expected, False)
 
 
 @pytest.mark.parametrize("length", ["45s", "90m", "24h", "36h", "2d", "14d"])
