@@ -80,10 +80,15 @@ class Clockwork:
         """
         with self._state:
             self._is_stopping = True
-        if self._alarm.running:
-            self._alarm.shutdown(wait=False)
+        if not self._alarm.running:
+            return True
+        self._alarm.pause()
         with self._state:
-            return self._state.wait_for(lambda: not self._running, timeout_s)
+            has_ended = self._state.wait_for(lambda: not self._running, timeout_s)
+        if has_ended:
+            # Only now: its executor would refuse a job that is on its way.
+            self._alarm.shutdown(wait=True)
+        return has_ended
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until no pass runs or is asked for; False when that took longer."""
