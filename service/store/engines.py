@@ -138,9 +138,9 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
+    began(connection, xid="")
     access = _access(connection)
     if access == READS:
-        began(connection, xid="")
         return
     xid = connection.execute(text("SELECT CAST(pg_current_xact_id() AS text)"))
     began(connection, xid=xid.scalar_one())
