@@ -11,7 +11,7 @@ import pwd
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,15 +20,30 @@ from gitops import branch_name
 from gitops.errors import InputError
 from service.configuration import (
     GROUPS,
+    Lookup,
     RepositorySettings,
+    Sink,
     read_configuration,
+    read_sinks,
     read_variables,
 )
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[\w.~/-]*)?", re.ASCII)
 _FILE: Final = "service.toml"
+_IN_FILE: Final = "file:"
+_Described = TypeVar("_Described", covariant=True)
 _KEY_SERVICES: Final = ("AWS_", "AZURE_", "GOOGLE_", "VAULT_")
+
+
+class _Reader(Protocol[_Described]):
+    """Reads a part of service.toml."""
+
+    def __call__(
+        self, text: bytes, *, name: str, folder: Path, lookup: Lookup
+    ) -> tuple[_Described, ...]:
+        """See service.configuration."""
+        ...
 
 
 def _default_data() -> Path:
@@ -79,8 +94,8 @@ class Settings(BaseSettings):
         default="",
         repr=False,  # it may hold a password
         description="Address of a PostgreSQL database that several replicas share, "
-        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME`. "
-        "Empty: SQLite in the data folder.",
+        "`postgresql+psycopg://USER:PASSWORD@HOST/NAME`, or `file:PATH` of a file "
+        "that holds it. Empty: SQLite in the data folder.",
     )
     kustomize: Path | None = Field(
         default=None,
@@ -203,6 +218,17 @@ class Settings(BaseSettings):
         except RuntimeError:
             raise ValueError("there is no such user's home") from None
 
+    @field_validator("database", mode="after")
+    @classmethod
+    def _from_a_file(cls, value: str) -> str:
+        if not value.startswith(_IN_FILE):
+            return value
+        try:
+            return Path(value.removeprefix(_IN_FILE)).read_text().strip()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ValueError(f"the file cannot be read: {why}") from None
+
     @field_validator("public_url", mode="after")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -294,7 +320,19 @@ class Settings(BaseSettings):
             RepositorySettings(name=name),
         )
 
+    @cached_property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Who is told what happened; read once, as the repositories are.
+
+        Raises:
+            InputError: see repositories.
+        """
+        return self._read_file(read_sinks)
+
     def _from_file(self) -> tuple[RepositorySettings, ...]:
+        return self._read_file(read_configuration)
+
+    def _read_file(self, read: _Reader[_Described]) -> tuple[_Described, ...]:
         path = self.config or self.data / _FILE
         try:
             text = path.read_bytes()
@@ -311,7 +349,7 @@ class Settings(BaseSettings):
                 f"{path.name!a}: cannot be read: {why}",
                 hint="may this user read it?",
             ) from None
-        return read_configuration(
+        return read(
             text, name=path.name, folder=path.parent.absolute(), lookup=os.environ.get
         )
 

@@ -17,12 +17,14 @@ from service.configuration.nouns import (
     Variable,
     credential_of,
 )
-from service.configuration.read import read_configuration
+from service.configuration.read import read_configuration, read_sinks
 from service.configuration.shape import (
     HealthShape,
     NetworksShape,
+    NotifyShape,
     RepositoryShape,
 )
+from service.configuration.sinks import Sink, SinkKind
 from service.configuration.variables import GROUPS, read_variables
 
 __all__ = [
@@ -34,12 +36,16 @@ __all__ = [
     "Lookup",
     "Networks",
     "NetworksShape",
+    "NotifyShape",
     "RepositorySettings",
     "RepositoryShape",
+    "Sink",
+    "SinkKind",
     "SourceKind",
     "TextFile",
     "Variable",
     "credential_of",
     "read_configuration",
+    "read_sinks",
     "read_variables",
 ]

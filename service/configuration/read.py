@@ -36,8 +36,10 @@ from service.configuration.shape import (
     FileShape,
     HealthShape,
     NetworksShape,
+    NotifyShape,
     RepositoryShape,
 )
+from service.configuration.sinks import Sink, SinkKind
 
 _MAX_BYTES: Final = 1 << 20
 _MAX_KEY: Final = 32  # a longer one may be anything
@@ -85,13 +87,34 @@ def read_configuration(
         InputError: it is no TOML, or breaks a rule.
     """
     data = _parsed(text, name)
+    return repositories_of(data, _origin_of(text, name, folder, lookup))
+
+
+def read_sinks(
+    text: bytes, *, name: str, folder: Path, lookup: Lookup
+) -> tuple[Sink, ...]:
+    """Read who is told, of the same file; see read_configuration.
+
+    Raises:
+        InputError: it is no TOML, or breaks a rule.
+    """
+    data = _parsed(text, name)
+    origin = _origin_of(text, name, folder, lookup)
+    shapes = _shape_of(data, origin).notify
+    _check_names([item.name for item in shapes], ("notify",), origin)
+    return tuple(
+        _sink(item, ("notify", index), origin) for index, item in enumerate(shapes)
+    )
+
+
+def _origin_of(text: bytes, name: str, folder: Path, lookup: Lookup) -> Origin:
     lines = key_lines(text)
 
     def spell(loc: Loc) -> str:
         line = lines.get(loc) or lines.get(loc[:-1]) or 0
         return f"{name}{f':{line}' if line else ''}: {_spelled(loc)}"
 
-    return repositories_of(data, Origin(spell=spell, folder=folder, lookup=lookup))
+    return Origin(spell=spell, folder=folder, lookup=lookup)
 
 
 def repositories_of(
@@ -102,16 +125,20 @@ def repositories_of(
     Raises:
         InputError: it breaks a rule.
     """
-    try:
-        shape = FileShape.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise _fault(first, origin) from None
+    shape = _shape_of(data, origin)
     _check_names([item.name for item in shape.repository], ("repository",), origin)
     return tuple(
         _repository(item, ("repository", index), origin)
         for index, item in enumerate(shape.repository)
     )
+
+
+def _shape_of(data: Mapping[str, Json], origin: Origin) -> FileShape:
+    try:
+        return FileShape.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise _fault(first, origin) from None
 
 
 # --- from shapes to values ---
@@ -163,6 +190,32 @@ def _source(
         or _APPLICATIONS.get(shape.kind, "{stack}-{environment}"),
         namespace=shape.namespace or _NAMESPACES.get(shape.kind, ""),
         allowed=allowed,
+    )
+
+
+def _sink(shape: NotifyShape, loc: Loc, origin: Origin) -> Sink:
+    url, secret = (
+        credential_of(
+            reference,
+            place=origin.spell((*loc, key)),
+            folder=origin.folder,
+            lookup=origin.lookup,
+        )
+        for key, reference in (("url", shape.url), ("secret", shape.secret))
+    )
+    if url is None or (secret is not None and shape.kind is not SinkKind.WEBHOOK):
+        raise InputError(
+            f"{origin.spell((*loc, 'secret'))}: does not go with the kind",
+            hint="Slack reads no signature: leave it out",
+        )
+    return Sink(
+        name=shape.name,
+        kind=shape.kind,
+        url=url,
+        secret=secret,
+        events=tuple(shape.events),
+        repositories=tuple(shape.repositories),
+        allowed=_allowed(shape.networks),
     )
 
 
@@ -239,6 +292,7 @@ def _keys_at(loc: Loc) -> list[str]:
         "repository": RepositoryShape,
         "networks": NetworksShape,
         "health": HealthShape,
+        "notify": NotifyShape,
     }
     tables = [part for part in loc if isinstance(part, str)]
     return list((shapes[tables[-1]] if tables else FileShape).model_fields)

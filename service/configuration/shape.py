@@ -17,6 +17,7 @@ from gitops import environment_name
 from gitops.errors import InputError
 from gitops.web import host_pattern, network, place_of
 from service.configuration.nouns import ForgeKind, SourceKind
+from service.configuration.sinks import SinkKind
 
 REFUSED: Final = "refused"
 """The kind of every error that is raised here; its context has problem and hint."""
@@ -28,6 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{(stack|environment|namespace)\}")
 _OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+_EVENT: Final = re.compile(r"[a-z][a-z ]{0,62}\*?|\*", re.ASCII)
 _MAX_PATH: Final = 1024
 
 
@@ -116,6 +118,27 @@ def _reference(value: str) -> None:
         raise InputError(
             "does not say where the secret is",
             hint="write env:NAME of a variable or file:PATH; never the secret itself",
+        )
+
+
+def _needed_reference(value: str) -> None:
+    if not value:
+        raise InputError("is empty", hint="write env:NAME or file:PATH")
+    _reference(value)
+
+
+def _sink_name(value: str) -> None:
+    if not _NAME.fullmatch(value):
+        raise InputError(
+            "is not a name", hint="use 1 to 63 of A-Z, a-z, 0-9, ., _ and -"
+        )
+
+
+def _event(value: str) -> None:
+    if not _EVENT.fullmatch(value):
+        raise InputError(
+            "is not the name of an event",
+            hint="write an action of the audit trail, such as pull request merged",
         )
 
 
@@ -224,9 +247,44 @@ class RepositoryShape(_Shape):
     )
 
 
+class NotifyShape(_Shape):
+    """`[[notify]]`: someone who is told what happened; see docs/notifications.md."""
+
+    name: Annotated[str, _checked(_sink_name)] = Field(
+        description="Its name in metrics, and of the place up to which it was told: "
+        "under another name it begins anew."
+    )
+    kind: Annotated[SinkKind, _Kind] = Field(description="`webhook` or `slack`.")
+    url: Annotated[str, _checked(_needed_reference)] = Field(
+        description="Where its address is: `env:NAME` or `file:PATH`. Whoever knows "
+        "the address may post, so it is a secret."
+    )
+    secret: Annotated[str, _checked(_reference)] = Field(
+        default="",
+        description="Where the secret is that signs what a webhook is told: "
+        "`env:NAME` or `file:PATH`. Empty: no signature.",
+    )
+    events: list[Annotated[str, _checked(_event)]] = Field(
+        default=[],
+        description="Actions of the audit trail (`pull request merged`), or their "
+        "beginnings with a star (`pull request*`). Empty: all.",
+    )
+    repositories: list[Annotated[str, _checked(_repository_name)]] = Field(
+        default=[], description="Names of repositories. Empty: all."
+    )
+    networks: list[Annotated[str, _checked(_reachable)]] = Field(
+        default=[],
+        description="Addresses, networks and host names that it may be at, private "
+        "and loopback ones included. A public host needs no entry.",
+    )
+
+
 class FileShape(_Shape):
     """All of service.toml."""
 
     repository: list[RepositoryShape] = Field(
         default=[], description="Tables: the repositories."
+    )
+    notify: list[NotifyShape] = Field(
+        default=[], description="Tables: who is told what happened."
     )

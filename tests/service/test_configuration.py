@@ -13,8 +13,11 @@ from service.configuration import (
     Credential,
     ForgeKind,
     RepositorySettings,
+    Sink,
+    SinkKind,
     SourceKind,
     read_configuration,
+    read_sinks,
 )
 from service.settings import load
 from tests.support.reference import FILE_HEAD
@@ -447,3 +450,80 @@ def test_a_repository_is_not_described_twice(
     monkeypatch.setenv("DIRECTUS_GITOPS_REPOSITORY_NAME", "here")
     with pytest.raises(InputError, match="in variables"):
         _ = load(data=tmp_path).repositories
+
+
+# --- who is told ---
+
+SINK = """\
+[[notify]]
+name = "chat"
+kind = "slack"
+url = "env:CHAT_URL"
+events = ["pull request*", "hold placed"]
+
+[[notify]]
+name = "program"
+kind = "webhook"
+url = "file:hook"
+secret = "env:HOOK_SECRET"
+repositories = ["fleet"]
+networks = ["10.0.0.0/8"]
+"""
+
+
+def sinks(text: str, folder: Path = Path("/etc")) -> tuple[Sink, ...]:
+    return read_sinks(text.encode(), name="service.toml", folder=folder, lookup={}.get)
+
+
+def test_sinks_are_read_without_their_secrets(tmp_path: Path) -> None:
+    chat, program = sinks(SINK, tmp_path)
+    assert (chat.name, chat.kind, chat.secret) == ("chat", SinkKind.SLACK, None)
+    assert program.repositories == ("fleet",)
+    assert program.allowed.networks == (ip_network("10.0.0.0/8"),)
+    (tmp_path / "hook").write_text("https://hooks.example.com/T0/s3cret\n")
+    assert program.url.reveal().get_secret_value().endswith("s3cret")
+    assert "s3cret" not in repr(program)
+
+
+def test_a_sink_wants_what_its_filters_say() -> None:
+    chat, program = sinks(SINK)
+    assert chat.wants("pull request merged", "any")
+    assert chat.wants("hold placed", "")
+    assert not chat.wants("hold released", "any")
+    assert program.wants("anything", "fleet")
+    assert not program.wants("anything", "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('url = "https://hooks.slack.com/services/T0/B0/s3cret"', "where the secret"),
+        ('url = ""', "is empty"),
+        ('name = "a b"', "not a name"),
+        ('kind = "mail"', "not one that we know"),
+        ('events = ["DROP"]', "not the name of an event"),
+        ('secret = "env:X"', "does not go with the kind"),
+        ('colour = "red"', "unknown key"),
+    ],
+)
+def test_a_sink_that_breaks_a_rule_is_refused_without_its_value(
+    change: str, told: str
+) -> None:
+    key = change.partition(" ")[0]
+    chat = SINK.partition("\n\n")[0].splitlines()
+    lines = [*(line for line in chat if not line.startswith(f"{key} ")), change]
+    with pytest.raises(InputError) as caught:
+        sinks("\n".join(lines))
+    assert told in caught.value.message
+    assert "s3cret" not in caught.value.message + caught.value.hint
+
+
+def test_two_sinks_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="twice"):
+        sinks(SINK.replace('"program"', '"chat"'))
+
+
+def test_settings_tell_the_sinks_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(SINK)
+    assert [sink.name for sink in load(data=tmp_path).sinks] == ["chat", "program"]
+    assert load(data=tmp_path / "none").sinks == ()

@@ -116,3 +116,16 @@ def test_without_a_home_the_data_folder_has_to_be_named(
         load()
     assert "DIRECTUS_GITOPS_DATA" in caught.value.hint
     assert load(data=tmp_path).data == tmp_path
+
+
+def test_the_address_of_the_database_may_be_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "database"
+    secret.write_text("postgresql://gitops:s3cret@db/gitops\n")
+    assert load(database=f"file:{secret}").database == secret.read_text().strip()
+
+
+def test_a_file_that_cannot_be_read_is_refused_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load(database=f"file:{tmp_path / 'none'}")
+    assert "No such file" in caught.value.message
+    assert str(tmp_path) not in caught.value.message

@@ -14,7 +14,12 @@ import typer
 from pydantic.fields import FieldInfo
 
 from service.cli import app
-from service.configuration import HealthShape, NetworksShape, RepositoryShape
+from service.configuration import (
+    HealthShape,
+    NetworksShape,
+    NotifyShape,
+    RepositoryShape,
+)
 from service.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
@@ -86,6 +91,7 @@ FILE_TABLES = (
     ("repository", RepositoryShape),
     ("repository.networks", NetworksShape),
     ("repository.health", HealthShape),
+    ("notify", NotifyShape),
 )
 
 
