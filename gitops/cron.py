@@ -147,11 +147,29 @@ def occurrences(cron: Cron, after: datetime) -> Iterator[datetime]:
 
 def _moment(wall: datetime, zone: ZoneInfo) -> datetime:
     """Return when a clock shows a wall time first, or first shows a later one."""
-    while True:
-        at = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-        if at.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
-            return at
-        wall += _MINUTE
+    at = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    is_shown = at.astimezone(zone).replace(tzinfo=None, fold=0) == wall
+    return at if is_shown else _end_of_gap(wall, zone)
+
+
+def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first minute after the gap that a wall time falls into.
+
+    Read by the offset from after the change, such a time is before the change; read by
+    the one from before, it is not (PEP 495). Apia once skipped a day, so it is searched
+    by halves.
+    """
+    before, after = (
+        wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0)
+    )
+    changed = after.astimezone(zone).utcoffset()
+    while after - before > _MINUTE:
+        middle = before + (after - before) // _MINUTE // 2 * _MINUTE
+        if middle.astimezone(zone).utcoffset() == changed:
+            after = middle
+        else:
+            before = middle
+    return after
 
 
 def next_occurrence(cron: Cron, after: datetime) -> datetime | None:

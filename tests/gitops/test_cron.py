@@ -92,6 +92,14 @@ def test_a_change_of_half_an_hour_is_no_special_case() -> None:
     assert found == ["2026-10-04T02:30+1100", "2026-10-05T02:15+1100"]
 
 
+@pytest.mark.parametrize("expression", ["0 9 30 12 *", "* * 30 12 *", "59 23 30 12 *"])
+def test_a_day_that_a_zone_skipped_fires_in_its_first_minute_after(
+    expression: str,
+) -> None:
+    found = local_times(expression, "Pacific/Apia", "2011-12-29T00:00", 1)
+    assert found == ["2011-12-31T00:00+1400"]
+
+
 def walked(
     minutes: set[int], hours: set[int], zone: str, start: datetime
 ) -> list[datetime]:
