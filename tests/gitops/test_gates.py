@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gitops.cron import Cron, occurrences
 from gitops.model import Arrival, CommitId, PromotionRule
@@ -158,6 +158,7 @@ def test_without_a_schedule_there_is_no_run() -> None:
     assert first_run(rule(WORK), MONDAY) is None
 
 
+@settings(deadline=None)
 @given(
     cron=st.sampled_from(["*/25 * * * *", "30 8-10 * * *", "0 9 * * 3", "0 3 25 * *"]),
     windows=st.sampled_from(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gitops.cron import Cron, count_occurrences, last_occurrence, occurrences
 from gitops.model import Missed
@@ -106,6 +106,7 @@ EXPRESSIONS = [
 ]
 
 
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     expression=st.sampled_from(EXPRESSIONS),
