@@ -26,6 +26,8 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── ForgeNotFoundError     no such pull request
     │   ├── ForgeConflictError     the pull request is not in the state we assumed
     │   └── ForgeUnavailableError  timeout, 5xx, rate limit; retry_after      retryable
+    ├── WebError                   a server that we must not reach, or that misbehaves
+    │   └── WebUnavailableError    no answer, or it broke off; sent            retryable
     └── StoreError                 the service's own database or lock         retryable
         └── LeaseLostError         another process may write now; we may not  retryable
 """
@@ -252,6 +254,33 @@ class ForgeUnavailableError(ForgeError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class WebError(GitopsError):
+    """A request that we refuse to send, or an answer that breaks a limit.
+
+    It names the host and never shows a path, a query, a header or a body.
+    """
+
+    code = "web"
+
+
+class WebUnavailableError(WebError):
+    """No connection, no answer in time, or an answer that broke off.
+
+    Args:
+        message: what happened.
+        sent: whether the server may have got the request: what it did is not known
+            then, so look before doing it again.
+        hint: what to do.
+    """
+
+    code = "web_unavailable"
+    retryable = True
+
+    def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
 
 
 class StoreError(GitopsError):

@@ -5,14 +5,20 @@ back what was answered, whatever its status; what that means is the caller's bus
 """
 
 from gitops.web.addresses import Allowed, Network, host_name, host_pattern, network
+from gitops.web.answers import Answer
+from gitops.web.client import Resolve, Web, look_up
 from gitops.web.places import Place, place_of, same_origin
 
 __all__ = [
     "Allowed",
+    "Answer",
     "Network",
     "Place",
+    "Resolve",
+    "Web",
     "host_name",
     "host_pattern",
+    "look_up",
     "network",
     "place_of",
     "same_origin",

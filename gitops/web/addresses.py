@@ -154,6 +154,11 @@ def network(text: str) -> Network | None:
     raise InputError("is not the first address of its network", hint=f"write {whole}")
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address, and so needs no looking up."""
+    return _address(host) is not None
+
+
 def refusal(host: str, address: str, allowed: Allowed) -> str:
     """Say why an address must not be reached; empty when it may.
 
