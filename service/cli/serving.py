@@ -36,6 +36,7 @@ def serve(
     from service.clock import utc_now
     from service.locks import exclusive
     from service.logs import configure
+    from service.notify import notifying
     from service.store import Store
 
     settings = settings_module.load(data=data, host=host, port=port)
@@ -49,7 +50,8 @@ def serve(
         _listening(settings.host, settings.port) as listening,
     ):
         app = create_app(settings, store)
-        attend_git(app.state.meter.git_command)
+        meter = app.state.meter
+        attend_git(meter.git_command)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -61,7 +63,8 @@ def serve(
         out.document({"url": address})
         sys.stdout.flush()  # whoever waits for the address reads it now
         remark(f"Serving {address} (stop with Ctrl-C)")
-        uvicorn.Server(config).run(sockets=[listening])
+        with notifying(settings, store, meter):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:
