@@ -67,6 +67,7 @@ def bump(
             requested_by=here.settings.login,
             reason=reason,
             holds=here.store.holds.holds(here.located.name),
+            pin=here.store.pins.on(here.located.name, target(stack, environment)),
         )
 
     propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
@@ -91,24 +92,35 @@ def promote(
     """Propose to carry a stack's revision from one environment to the next."""
 
     def plan(world: World, here: RepositorySession) -> Plan:
-        from gitops import environment_name, stack_name
+        from gitops import environment_name, target
         from gitops.promotion import plan_promotion
         from gitops.workflow import arrived_at
         from service.clock import utc_now
+        from service.reconcile import way_into
 
-        name, target = stack_name(stack), environment_name(to)
+        now, entered = utc_now(), target(stack, to)
         origin = environment_name(source) if source else None
+        known = way_into(here.place, here.store, world, entered, origin, now)
         return plan_promotion(
             world.tree,
             world.fleet,
-            name,
-            to=target,
+            entered.stack,
+            to=entered.environment,
             source=origin,
-            merged_at=arrived_at(here.place, world, name, to=target, source=origin),
-            now=utc_now(),
+            merged_at=arrived_at(
+                here.place,
+                world,
+                entered.stack,
+                to=entered.environment,
+                source=origin,
+            ),
+            now=now,
             requested_by=here.settings.login,
             reason=reason,
             holds=here.store.holds.holds(here.located.name),
+            pin=here.store.pins.on(here.located.name, entered),
+            arrival=known.arrivals[0] if known and known.arrivals else None,
+            observation=known.observation if known else None,
         )
 
     propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
@@ -179,24 +191,38 @@ def rollback(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Propose to go back to a revision that ran here before."""
+    """Propose to go back to a revision that ran here before, and pin it.
+
+    Without --to it is the last one that was seen healthy; where health is not observed,
+    the last one before the present. `release STACK ENV` ends the pin.
+    """
 
     def plan(world: World, here: RepositorySession) -> Plan:
         from gitops import target
-        from gitops.promotion import plan_rollback
+        from gitops.promotion import last_healthy, pin_of, plan_rollback
         from gitops.workflow import revisions_of
+        from service.clock import utc_now
 
         place = target(stack, env)
-        return plan_rollback(
+        name = here.located.name
+        healthy = last_healthy(here.store.arrivals.of_target(name, place))
+        made = plan_rollback(
             world.tree,
             world.fleet,
             place,
             to=to or None,
             history=tuple(r.revision for r in revisions_of(here.place, world, place)),
+            healthy=healthy or None,
             accept_data_risk=accept_data_risk,
             requested_by=here.settings.login,
             reason=reason,
         )
+        pin = pin_of(made, now=utc_now())
+        if pin is not None and not dry_run:
+            # First the pin: no schedule may come between it and the rollback.
+            here.store.pins.place(name, pin)
+            here.audit("target pinned", stack=stack, environment=env, reason=pin.reason)
+        return made
 
     propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)
 

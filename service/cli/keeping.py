@@ -63,7 +63,8 @@ def release(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """End exactly one hold."""
+    """End exactly one hold; of a stack in an environment, its pin as well."""
+    from gitops.model import Target
     from service.cli.session import in_repository
 
     with in_repository(repo, data, as_json=as_json) as here:
@@ -73,9 +74,19 @@ def release(
         )
         if ended:
             here.audit("hold released", stack=name, environment=place, reason=reason)
-        here.out.document({"outcome": "released" if ended else "unchanged"})
+        unpinned = (
+            name is not None
+            and place is not None
+            and here.store.pins.release(
+                here.located.name, Target(environment=place, stack=name)
+            )
+        )
+        if unpinned:
+            here.audit("pin released", stack=name, environment=place, reason=reason)
+        done = ended or unpinned
+        here.out.document({"outcome": "released" if done else "unchanged"})
         here.out.line(
-            f"Released: {_what(name, place)}." if ended else "There was no such hold."
+            f"Released: {_what(name, place)}." if done else "There was no such hold."
         )
 
 

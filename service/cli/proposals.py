@@ -105,6 +105,26 @@ def approve(
 
 
 @app.command()
+def go(
+    number: Number, repo: Repo = ".", data: Data = None, as_json: AsJson = False
+) -> None:
+    """Release the current head of a pull request: it may happen now."""
+    from service.cli.session import in_repository
+    from service.clock import utc_now
+    from service.store import Vote, VoteKind
+
+    with in_repository(repo, data, as_json=as_json, to_write=True) as here:
+        shown = here.place.forge.read(number)
+        check_open(shown)
+        vote = Vote(
+            kind=VoteKind.GO, head=shown.head, by=here.settings.login, at=utc_now()
+        )
+        here.store.votes.record(here.located.name, number, vote)
+        here.audit("pull request released", pull_request=number, head=shown.head)
+        _tell(here, shown, "released", f"Said go to {shown.head[:12]} of #{number}.")
+
+
+@app.command()
 def merge(
     number: Number,
     *,
@@ -141,6 +161,8 @@ def merge(
             holds=holds.holds(here.located.name),
             paused=holds.is_paused(here.located.name),
             override=override,
+            approvals=here.voted(number, "approval"),
+            goes=here.voted(number, "go"),
         )
         match result:
             case Merged(pull_request=shown):
@@ -189,6 +211,19 @@ def adopt(
     with in_repository(repo, data, as_json=as_json, to_write=True) as here:
         here.check_running()
         tell(here, adopt_branch(here.place, number, now=utc_now()))
+
+
+def check_open(shown: PullRequest) -> None:
+    """Let an open pull request pass.
+
+    Raises:
+        ForgeConflictError: it is merged or closed.
+    """
+    from gitops.errors import ForgeConflictError
+    from gitops.model import PullRequestState
+
+    if shown.state is not PullRequestState.OPEN:
+        raise ForgeConflictError(f"pull request #{shown.number} is {shown.state.value}")
 
 
 def _tell(

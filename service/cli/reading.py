@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gitops.errors import UnknownNameError
 from service.cli.options import AsJson, Data, Env, Ref, Repo, Stack
+
+if TYPE_CHECKING:
+    from gitops.model import Hold, Pin
 
 FOUND = 4  # exit code: findings, or a difference
 
@@ -22,20 +25,75 @@ def status(repo: Repo = ".", data: Data = None, as_json: AsJson = False) -> None
         settle(here.place)
         world = look(here.place)
         standings = survey(here.place, world, here.store.holds.holds(here.located.name))
-        here.out.document(shapes.status(standings))
+        health = here.store.observations.health(here.located.name)
+        pins = {pin.target: pin for pin in here.store.pins.all(here.located.name)}
+        here.out.document(shapes.status(standings, health, pins))
         here.out.table(
-            ["stack", "environment", "version", "pull request", "hold"],
+            ["stack", "environment", "version", "pull request", "health", "hold"],
             [
                 [
                     standing.overlay.target.stack,
                     standing.overlay.target.environment,
                     standing.overlay.revision.tag,
                     f"#{standing.pull_request}" if standing.pull_request else "",
-                    standing.hold.reason or "held" if standing.hold else "",
+                    health.get(standing.overlay.target, ""),
+                    _stopped(standing.hold, pins.get(standing.overlay.target)),
                 ]
                 for standing in standings
             ],
         )
+
+
+def _stopped(hold: Hold | None, pin: Pin | None) -> str:
+    """Say in a cell what stops a target."""
+    if hold is not None:
+        return hold.reason or "held"
+    return f"pinned: {pin.reason}" if pin is not None else ""
+
+
+def forecast(
+    *,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=31, help="How far to look.")
+    ] = 7,
+    repo: Repo = ".",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why each promotion waits, until when, and what the schedules will open.
+
+    It assumes that health stays as it is, that nobody acts, and that what is opened is
+    merged at once.
+    """
+    from gitops.cron import spell_time
+    from gitops.promotion import Rest, forecast as foretell
+    from gitops.workflow import look
+    from service.cli import shapes
+    from service.cli.session import in_repository
+    from service.clock import utc_now
+    from service.reconcile import ways
+
+    with in_repository(repo, data, as_json=as_json) as here:
+        now = utc_now()
+        found = foretell(
+            ways(here.place, here.store, look(here.place), now), now=now, days=days
+        )
+        here.out.document({"days": days, "forecast": shapes.forecast(found)})
+        if not found:
+            here.out.line("There are no promotion rules in gitops.yaml.")
+        for one in found:
+            decision = one.decision
+            here.out.line(f"{one.target} from {one.rule.source}:")
+            if isinstance(decision, Rest):
+                here.out.line(f"  nothing to do: {decision.reason}")
+            else:
+                here.out.line(f"  {decision.arrival.revision.tag}")
+                for gate in decision.gates:
+                    mark = "open  " if gate.is_open else "closed"
+                    here.out.line(f"    {mark}  {gate.name}: {gate.reason}")
+            for opening in one.openings:
+                at = spell_time(opening.at, one.rule.timezone)
+                here.out.line(f"  {at}: opens {opening.revision.tag}")
 
 
 def diff(

@@ -67,6 +67,16 @@ class RepositorySession:
                 hint="`directus-gitops resume` ends it",
             )
 
+    def voted(self, number: int, kind: str) -> frozenset[str]:
+        """Return who approved, or released, the present head through the service."""
+        votes = self.store.votes.of(self.located.name, number)
+        if not votes:
+            return frozenset()
+        head = self.place.forge.read(number).head
+        return frozenset(
+            vote.by for vote in votes if vote.head == head and vote.kind == kind
+        )
+
     def check_names(self, stack: str | None, environment: str | None) -> None:
         """Refuse names that the base branch does not know; None means every one.
 

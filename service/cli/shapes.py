@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gitops.intents import finding_to_json
 from gitops.model import (
+    Arrival,
     Difference,
     Finding,
+    Health,
     Hold,
     Json,
     Outcome,
+    Pin,
     Preview,
     Proposed,
     PullRequest,
+    Target,
     Unchanged,
 )
+from gitops.promotion import Decision, Expectation, Gate, Promote, Rest, Wait
 from gitops.workflow import Standing
 
 
@@ -103,8 +108,24 @@ def hold(placed: Hold | None) -> dict[str, Json] | None:
     }
 
 
-def status(standings: Sequence[Standing]) -> dict[str, Json]:
-    """Shape where every stack stands."""
+def pin(placed: Pin | None) -> dict[str, Json] | None:
+    """Shape a pin; None where there is none."""
+    if placed is None:
+        return None
+    return {
+        "version": placed.revision.tag,
+        "reason": placed.reason,
+        "by": placed.by,
+        "at": placed.at.isoformat(),
+    }
+
+
+def status(
+    standings: Sequence[Standing],
+    health: Mapping[Target, Health],
+    pins: Mapping[Target, Pin],
+) -> dict[str, Json]:
+    """Shape where every stack stands; health is null where nobody observes it."""
     names = sorted({standing.overlay.target.stack for standing in standings})
     return {
         "stacks": [
@@ -116,8 +137,9 @@ def status(standings: Sequence[Standing]) -> dict[str, Json]:
                         "version": standing.overlay.revision.tag,
                         "digest": standing.overlay.revision.digest,
                         "pull_request": standing.pull_request,
-                        "health": None,
+                        "health": health.get(standing.overlay.target),
                         "hold": hold(standing.hold),
+                        "pin": pin(pins.get(standing.overlay.target)),
                     }
                     for standing in standings
                     if standing.overlay.target.stack == name
@@ -125,4 +147,55 @@ def status(standings: Sequence[Standing]) -> dict[str, Json]:
             }
             for name in names
         ]
+    }
+
+
+def forecast(found: Iterable[Expectation]) -> list[Json]:
+    """Shape what is expected of each promotion."""
+    return [
+        {
+            "stack": one.target.stack,
+            "from": one.rule.source,
+            "to": one.target.environment,
+            **_decision(one.decision),
+            "openings": [
+                {"at": opening.at.isoformat(), "version": opening.revision.tag}
+                for opening in one.openings
+            ],
+        }
+        for one in found
+    ]
+
+
+def _decision(decision: Decision) -> dict[str, Json]:
+    match decision:
+        case Rest(reason=reason):
+            return {
+                "decision": "rest",
+                "reason": reason,
+                "version": None,
+                "earliest": None,
+                "gates": [],
+            }
+        case Wait(arrival=arrival, gates=gates, earliest=earliest):
+            at = earliest.isoformat() if earliest else None
+            return {"decision": "wait", **_waiting(arrival, gates), "earliest": at}
+        case Promote(arrival=arrival, gates=gates):
+            return {"decision": "promote", **_waiting(arrival, gates), "earliest": None}
+
+
+def _waiting(arrival: Arrival, gates: Iterable[Gate]) -> dict[str, Json]:
+    closed = [gate.reason for gate in gates if not gate.is_open]
+    return {
+        "reason": "; ".join(closed),
+        "version": arrival.revision.tag,
+        "gates": [
+            {
+                "name": gate.name,
+                "open": gate.is_open,
+                "reason": gate.reason,
+                "opens_at": gate.opens_at.isoformat() if gate.opens_at else None,
+            }
+            for gate in gates
+        ],
     }

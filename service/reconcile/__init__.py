@@ -15,6 +15,6 @@ pass that was killed anywhere is finished by the next one.
 
 from service.reconcile.observing import Observer
 from service.reconcile.reconciler import PassReport, Reconciler
-from service.reconcile.ways import ways
+from service.reconcile.ways import way_into, ways
 
-__all__ = ["Observer", "PassReport", "Reconciler", "ways"]
+__all__ = ["Observer", "PassReport", "Reconciler", "way_into", "ways"]

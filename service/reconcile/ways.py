@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gitops.model import (
     Arrival,
+    EnvironmentName,
     Intent,
     IntentState,
     Observation,
@@ -64,6 +65,32 @@ def ways(
                 )
             )
     return tuple(found)
+
+
+def way_into(
+    place: Workplace,
+    store: Store,
+    world: World,
+    target: Target,
+    source: EnvironmentName | None,
+    now: datetime,
+) -> Way | None:
+    """Return the one way into a target; None without one, or with several.
+
+    Args:
+        place: the repository.
+        store: see ways.
+        world: the base branch.
+        target: what changes.
+        source: the environment that the revision leaves; None for any.
+        now: aware UTC.
+    """
+    found = [
+        way
+        for way in ways(place, store, world, now)
+        if way.target == target and source in (None, way.rule.source)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _entered(overlays: tuple[Overlay, ...], environment: str) -> tuple[Overlay, ...]:

@@ -85,6 +85,24 @@ class Observations:
         with reading(self._engine) as connection:
             return tuple(_observation(row) for row in connection.execute(query))
 
+    def health(self, repository: str) -> dict[Target, Health]:
+        """Return how each target is: the worst that any of its sources says."""
+        found: dict[Target, Health] = {}
+        for observation in self.all(repository):
+            before = found.get(observation.target, Health.HEALTHY)
+            found[observation.target] = min(
+                before, observation.health, key=_WORST_FIRST.index
+            )
+        return found
+
+
+_WORST_FIRST: Final = (
+    Health.UNHEALTHY,
+    Health.UNKNOWN,
+    Health.PROGRESSING,
+    Health.HEALTHY,
+)
+
 
 def _observation(row: Row[tuple[object, ...]]) -> Observation:
     with read_rows():

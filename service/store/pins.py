@@ -47,6 +47,10 @@ class Pins:
             ended = connection.execute(delete(pins).where(of(pins, repository, target)))
         return ended.rowcount > 0
 
+    def on(self, repository: str, target: Target) -> Pin | None:
+        """Return the pin of a target; None without one."""
+        return next((p for p in self.all(repository) if p.target == target), None)
+
     def all(self, repository: str) -> tuple[Pin, ...]:
         """Return the pins of a repository, by environment and stack."""
         query = (
