@@ -15,6 +15,7 @@ from gitops.model import (
     Revision,
 )
 from gitops.promotion import Decision, Promote, Rest, Wait, Way, decide
+from gitops.promotion.decisions import candidates
 from tests.support.fleets import (
     ACME,
     BETA,
@@ -287,6 +288,9 @@ def test_while_none_is_ready_the_first_to_be_is_waited_for() -> None:
 def test_what_left_while_not_healthy_has_failed() -> None:
     failed = way(arrival("12.4.2", 1), arrival("12.4.1", 90, left=1), gates=FIT)
     assert chosen(run(replace(failed, observation=seen()))) == "12.4.2"
+    assert [a.revision.tag for a in candidates(failed)] == ["12.4.2"]
+    by_time_alone = way(*failed.arrivals, gates=SOAK)
+    assert [a.revision.tag for a in candidates(by_time_alone)] == ["12.4.2", "12.4.1"]
 
 
 def test_a_sick_present_one_does_not_stop_a_healthy_one_that_left() -> None:

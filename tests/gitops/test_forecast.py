@@ -94,7 +94,7 @@ class World:
 
     rules: tuple[PromotionRule, ...]
     now: datetime
-    sick: frozenset[EnvironmentName] = frozenset()
+    healths: dict[EnvironmentName, Health] = field(default_factory=dict)
     arrivals: dict[Target, list[Arrival]] = field(default_factory=dict)
 
     def put(self, target: Target, tag: str) -> None:
@@ -106,8 +106,7 @@ class World:
         self.observe(target)
 
     def seen(self, target: Target) -> Observation:
-        is_sick = target.environment in self.sick
-        health = Health.UNHEALTHY if is_sick else Health.HEALTHY
+        health = self.healths.get(target.environment, Health.HEALTHY)
         return seen(target, health, self.now)
 
     def observe(self, target: Target) -> None:
@@ -173,8 +172,8 @@ def told(expectations: Sequence[Expectation]) -> list[tuple[Target, datetime, st
     )
 
 
-def first_world(rules: tuple[PromotionRule, ...], **more: object) -> World:
-    world = World(rules=rules, now=MONDAY - 3 * DAY, **more)  # type: ignore[arg-type]
+def first_world(rules: tuple[PromotionRule, ...]) -> World:
+    world = World(rules=rules, now=MONDAY - 3 * DAY)
     for environment in (DEVELOPMENT, STAGING, PRODUCTION):
         world.put(at(environment), "12.0.0")
     world.now = MONDAY
@@ -233,9 +232,16 @@ def test_the_run_of_this_very_minute_is_not_to_come() -> None:
         replace(way(), refused=frozenset({revision("12.1.0")})),
         way("soak: 1h"),
         way(f"{NIGHTLY}, health: argocd"),
+        replace(
+            way(f"{NIGHTLY}, health: argocd"),
+            observation=seen(at(DEVELOPMENT), Health.HEALTHY, MONDAY - 16 * MINUTE),
+        ),
         way(NIGHTLY, came(at(DEVELOPMENT), "12.0.0", MONDAY - DAY)),
     ],
-    ids=["paused", "held", "refused", "by request", "never seen", "nothing new"],
+    ids=[
+        *("paused", "held", "refused", "by request", "never seen", "not seen lately"),
+        "nothing new",
+    ],
 )
 def test_what_nobody_can_tell_is_not_foretold(stopped: Way) -> None:
     (found,) = forecast([stopped], now=MONDAY, days=60)
@@ -266,7 +272,8 @@ def test_what_enters_one_environment_goes_on_from_there() -> None:
 
 def test_a_sick_environment_is_expected_to_stay_sick() -> None:
     ruled = rules(NIGHTLY, f"{NIGHTLY}, health: argocd")
-    world = first_world(ruled, sick=frozenset({STAGING}))
+    world = first_world(ruled)
+    world.healths[STAGING] = Health.UNHEALTHY
     world.put(at(DEVELOPMENT), "12.1.0")
     first, second = forecast(world.ways(), now=MONDAY)
     assert len(first.openings) == 1
@@ -307,8 +314,15 @@ LIVES = {
         f'schedule: "30 2 * * 1-5", soak: 24h, {BERLIN}',
         f'schedule: "30 2 * * 0,6", soak: 24h, {BERLIN}',
     ),
-    "sick": (f"{NIGHTLY}, soak: 26h, health: argocd", f"{NIGHTLY}, health: argocd"),
+    "moods": (
+        f"{NIGHTLY}, soak: 26h, health: argocd",
+        'schedule: "0 */4 * * *", soak: 30h, health: argocd',
+    ),
 }
+MOODS = [
+    *(Health.HEALTHY, Health.HEALTHY, Health.PROGRESSING, Health.HEALTHY),
+    *(Health.UNKNOWN, Health.HEALTHY, Health.UNHEALTHY),
+]
 STARTS = {
     "spring": datetime(2026, 3, 12, 0, 0, tzinfo=UTC),
     "autumn": datetime(2026, 10, 8, 0, 0, tzinfo=UTC),
@@ -327,15 +341,16 @@ def test_each_midnights_forecast_is_what_thirty_days_then_bring(
     name: str, season: str
 ) -> None:
     ruled = rules(*LIVES[name])
-    sick = frozenset({STAGING}) if name == "sick" else frozenset()
     start = STARTS[season]
-    world = World(rules=ruled, now=start - 9 * DAY, sick=sick)
+    world = World(rules=ruled, now=start - 9 * DAY)
     for environment in (DEVELOPMENT, STAGING, PRODUCTION):
         world.put(at(environment), "12.0.0")
     coming = list(builds(start))
     foretold, happened = 0, 0
     for day in range(30):
         midnight, end = start + day * DAY, start + (day + 1) * DAY
+        if name == "moods":
+            world.healths[STAGING] = MOODS[day % len(MOODS)]
         world.live_through(midnight)
         # What is foretold at midnight, for days without another build ...
         days = 7 if day else 30
@@ -383,7 +398,8 @@ _GATES = st.builds(
 @given(
     gates=st.tuples(_GATES, _GATES),
     ages=st.lists(st.integers(0, 400), min_size=1, max_size=4, unique=True),
-    sick=st.sampled_from([frozenset[EnvironmentName](), frozenset({STAGING})]),
+    before=st.sampled_from(Health),
+    since=st.sampled_from(Health),
     start=st.sampled_from(
         [
             datetime(2026, 3, 28, 23, 0, tzinfo=UTC),
@@ -394,16 +410,18 @@ _GATES = st.builds(
 def test_it_agrees_with_deciding_minute_by_minute(
     gates: tuple[str, str],
     ages: list[int],
-    sick: frozenset[EnvironmentName],
+    before: Health,
+    since: Health,
     start: datetime,
 ) -> None:
-    world = World(rules=rules(*gates), now=start - 2 * DAY, sick=sick)
+    world = World(rules=rules(*gates), now=start - 2 * DAY, healths={STAGING: before})
     for environment in (DEVELOPMENT, STAGING, PRODUCTION):
         world.put(at(environment), "12.0.0")
     for number, age in enumerate(sorted(ages, reverse=True)):
         world.now = start - age * MINUTE
         world.put(at(DEVELOPMENT), f"12.{number + 1}.0")
     world.now = start
+    world.healths[STAGING] = since
     for target in world.arrivals:
         world.observe(target)
     hours = 8

@@ -240,6 +240,23 @@ def test_with_what_was_seen_of_the_source_the_soak_is_judged_by_it() -> None:
         assert (soak.is_open, health.is_open) == (expected, False)
 
 
+@pytest.mark.parametrize("hours", [None, 2])
+def test_what_has_left_is_judged_by_how_it_was_then(hours: int | None) -> None:
+    gone = Arrival(
+        target=at(DEVELOPMENT),
+        revision=revision("12.4.1"),
+        commit=CommitId("c" * 40),
+        at=MONDAY - timedelta(hours=9),
+        left_at=MONDAY - timedelta(hours=1),
+        healthy_since=None if hours is None else MONDAY - timedelta(hours=hours),
+    )
+    (health,) = opening_gates(
+        rule("health: argocd"), now=MONDAY, merged_at=None, arrival=gone
+    )
+    assert health.is_open is (hours is not None)
+    assert "when it left development at 2026-11-23 13:30 UTC" in health.reason
+
+
 @pytest.mark.parametrize("length", ["45s", "90m", "24h", "36h", "2d", "14d"])
 def test_lengths_are_spelt_as_in_the_file(length: str) -> None:
     assert f"a soak of {length} " in gate(f"soak: {length}").reason
