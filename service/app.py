@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gitops.errors import (
-    ForgeNotFoundError,
-    ForgeUnavailableError,
-    GitopsError,
-    InputError,
-    PlanError,
-    StoreError,
-    TreeError,
-    UnknownNameError,
-)
-from service import api, fetch, metrics, pages
-from service.clock import utc_now
+from gitops.errors import GitopsError
+from service import api, fetch, metrics, pages, problems
+from service.auth import Limits
+from service.clock import Clock, utc_now
+from service.desk import Desk
+from service.events import Broadcaster
 from service.meter import Meter
 from service.settings import Settings
 from service.store import Store
@@ -37,19 +31,23 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_STATUS: Final[dict[type[GitopsError], int]] = {
-    UnknownNameError: 404,
-    ForgeNotFoundError: 404,
-    InputError: 422,
-    TreeError: 422,
-    PlanError: 409,
-    ForgeUnavailableError: 503,
-    StoreError: 503,
-}
 
 
-def create_app(settings: Settings, store: Store) -> FastAPI:
-    """Return the application over an open store."""
+def create_app(
+    settings: Settings,
+    store: Store,
+    *,
+    clock: Clock = utc_now,
+    clockwork: api.Alarm | None = None,
+) -> FastAPI:
+    """Return the application over an open store.
+
+    Args:
+        settings: of this installation.
+        store: the open database.
+        clock: the source of `now`.
+        clockwork: told when there is something to do; None where nobody is.
+    """
     app = FastAPI(
         title="directus-gitops",
         docs_url=None,
@@ -59,9 +57,14 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.state.settings = settings
     app.state.store = store
     app.state.meter = meter = Meter()
-    app.state.standing = metrics.Standing(store, meter, utc_now)
+    app.state.standing = metrics.Standing(store, meter, clock)
+    app.state.desk = Desk(settings, store, clock)
+    app.state.clock = clock
+    app.state.clockwork = clockwork
+    app.state.limits = Limits(settings)
+    app.state.events = Broadcaster(store, most=settings.event_streams)
     app.state.fetches = asyncio.Semaphore(fetch.AT_ONCE)
-    app.include_router(api.router)
+    api.include(app)
     app.include_router(fetch.router)
     app.include_router(pages.router)
     app.include_router(metrics.router)
@@ -69,53 +72,45 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(Exception, _bug)
-    app.middleware("http")(_with_headers)
+    app.add_middleware(_WithHeaders)
     app.add_middleware(metrics.CountRequests, meter=meter)
     return app
 
 
-async def _with_headers(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    response = await call_next(request)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class _WithHeaders:
+    """Put the headers of every answer on it; streams pass through untouched."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-def _problem(
-    status: int, code: str, detail: str, hint: str = "", **headers: str
-) -> JSONResponse:
-    return JSONResponse(
-        {"status": status, "code": code, "detail": detail, "hint": hint},
-        status_code=status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 def _known_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, GitopsError)  # noqa: S101  # registered for it
-    status = next((_STATUS[c] for c in type(error).__mro__ if c in _STATUS), 500)
-    return _problem(status, error.code, error.message, error.hint)
+    return problems.of_error(error)
 
 
 def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
-    return _problem(
-        error.status_code, "http", str(error.detail), **(error.headers or {})
-    )
+    return problems.of_http(error)
 
 
 def _bad_request(_request: Request, error: Exception) -> Response:
-    """Name the place and the problem; what was sent may be a secret, and stays out."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return _problem(422, "input", f"{place[:80]}: {first['msg']}")
+    return problems.of_request(error)
 
 
 def _bug(request: Request, error: Exception) -> Response:
     logger.error("bug", exc_info=error, extra={"path": request.url.path})
     detail = "an error in directus-gitops itself; see its log"
-    return _problem(500, "bug", detail, **_HEADERS)  # made outside of _with_headers
+    # This answer is made outside of _WithHeaders.
+    return problems.respond(500, "bug", detail, headers=_HEADERS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Engine, Row, and_, delete, insert, select
+from sqlalchemy import Engine, Row, and_, delete, insert, select, update
 
 from service.clock import Clock
 from service.store.database import read_rows
@@ -87,6 +87,24 @@ class Answers:
                 )
                 row = connection.execute(select(answers).where(same)).one()
             return _answer(row)
+
+    @retried
+    def settle(self, token: str, key: str, *, status: int, body: str) -> None:
+        """Replace what was kept for a key, such as its reservation."""
+        same = and_(answers.c.token == token, answers.c.key == key)
+        with changing(self._engine) as connection:
+            connection.execute(
+                update(answers).where(same).values(status=status, body=body)
+            )
+
+    @retried
+    def drop(self, token: str, key: str, *, body: str) -> None:
+        """Forget what was kept for a key, if it is still this."""
+        mine = and_(
+            answers.c.token == token, answers.c.key == key, answers.c.body == body
+        )
+        with changing(self._engine) as connection:
+            connection.execute(delete(answers).where(mine))
 
 
 def _answer(row: Row[tuple[object, ...]]) -> Answer:

@@ -131,10 +131,10 @@ def test_readiness_names_what_is_missing(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        ("/nowhere", 404, "http"),
-        ("/repositories/nope", 404, "http"),
-        ("/repositories/..%2f..%2fetc", 404, "http"),
-        ("/repositories/fleet/pull-requests/7", 404, "http"),
+        ("/nowhere", 404, "not_found"),
+        ("/repositories/nope", 404, "not_found"),
+        ("/repositories/..%2f..%2fetc", 404, "not_found"),
+        ("/repositories/fleet/pull-requests/7", 404, "not_found"),
         ("/repositories/fleet/pull-requests/first", 422, "input"),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_broken_fleet_is_a_problem_document_and_no_bug(
     assert (answer.status_code, answer.json()["code"]) == (422, "tree")
     (lab.origin / "HEAD").unlink()
     answer = service.get("/repositories/fleet", service.token())
-    assert (answer.status_code, answer.json()["code"]) == (500, "git")
+    assert (answer.status_code, answer.json()["code"]) == (503, "git")
     assert str(lab.root) not in answer.text
 
 

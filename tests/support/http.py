@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import httpx
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
 Headers: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes]
 NO_HEADERS: Headers = {}
@@ -48,16 +49,9 @@ def _client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://service.example")
 
 
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Yield method and path of every route, whichever router brought it."""
-    for route in app.routes:
-        yield from _below(route)
-
-
-def _below(route: Any) -> Iterator[tuple[str, str]]:
-    if hasattr(route, "effective_candidates"):  # FastAPI's included routers
-        for inner in route.effective_candidates():
-            yield from _below(inner)
-        return
-    for method in sorted(route.methods):
-        yield method, route.path
+def routes_of(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
+    """Yield method, path and endpoint of every route, whichever router brought it."""
+    for context in iter_route_contexts(app.routes):
+        assert context.path is not None, context
+        for method in sorted(context.methods or ()):
+            yield method, context.path, context.endpoint

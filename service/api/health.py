@@ -1,4 +1,4 @@
-"""The HTTP API. Today the health checks; the rest comes with the service's rules."""
+"""Whether the service is alive, and whether it can work: open to everybody."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.store import Store
 
 logger = logging.getLogger(__name__)
-router = APIRouter()
+router = APIRouter(tags=["health"])
 
 _ASKED_EVERY_S: Final = 10  # a program is started for it, and everybody may ask
 
