@@ -8,9 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
-from service.settings import Settings
 from tests.support.commands import PROGRAM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -77,22 +75,3 @@ def test_every_page_of_the_documentation_can_be_reached_from_the_readme() -> Non
         todo += [(page.parent / link).resolve() for link in links]
     pages = set((ROOT / "docs").glob("*.md"))
     assert not {p.name for p in pages - seen}
-
-
-def test_the_compose_file_publishes_on_loopback_and_sets_what_exists() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    for service in compose["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        assert service["read_only"] is True
-        for name in service["environment"]:
-            assert (
-                name.removeprefix("DIRECTUS_GITOPS_").lower() in Settings.model_fields
-            )
-
-
-def test_the_image_does_not_run_as_root_and_sets_what_exists() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    assert re.search(r"^USER [1-9]\d+$", text, re.M)
-    names = re.findall(r"DIRECTUS_GITOPS_([A-Z_]+)=", text)
-    assert names
-    assert all(name.lower() in Settings.model_fields for name in names)
