@@ -63,7 +63,8 @@ The repositories, when there is more than the embedded forge's. It is read once,
 start. A credential is never in it: `env:NAME` is a variable of the service, `file:PATH`
 a file (relative paths start from the file's folder); both are read each time they are
 used. What is not allowed here cannot be reached; addresses that hand out a machine's
-own credentials (169.254.169.254 and the like) cannot be allowed.
+own credentials (169.254.169.254 and the like) cannot be allowed. Health sources, one by
+one, with the rights that they need: [Health](health.md).
 
 ```toml
 [[repository]]
