@@ -21,5 +21,5 @@ def monotonic_s() -> float:
 
 
 def wait_s(seconds: float) -> None:
-    """Sleep; the service's locks are the only callers."""
+    """Sleep; only the service's locks and its store do."""
     time.sleep(seconds)
