@@ -8,6 +8,7 @@ a check with a state, never an exception, so that one broken part does not hide 
     ground      the data folder, the disk, the clock, the time zones
     database    the store
     fleet       each repository
+    outside     what service.toml names: forges, health sources, sinks
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from gitops.errors import GitopsError
 from service.clock import Clock
-from service.doctor import database, fleet, ground, tools
+from service.doctor import database, fleet, ground, outside, tools
 from service.doctor.checks import Check, State
 from service.settings import Settings
 
@@ -35,6 +36,8 @@ _LOOKS: Final[tuple[tuple[str, _Look], ...]] = (
     ("time-zones", ground.time_zones),
     ("database", database.look),
     ("repositories", fleet.look),
+    ("service.toml", outside.described),
+    ("health", outside.health),
 )
 
 

@@ -132,7 +132,8 @@ def test_its_settings_are_accepted(plain: Manifests, tmp_path: Path) -> None:
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)  # noqa: S104
     text = one(plain, "ConfigMap", "directus-gitops-config")["data"]["service.toml"]
     for read in (read_configuration, read_sinks):
-        assert read(text.encode(), name="x", folder=tmp_path, lookup={}.get) == ()
+        found = read(text.encode(), name="x", folder=tmp_path, lookup=lambda _: None)
+        assert found == ()
     mounts = {mount["mountPath"] for mount in container(plain)["volumeMounts"]}
     assert {str(settings.data), str((settings.config or tmp_path).parent)} <= mounts
 

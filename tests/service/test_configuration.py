@@ -472,7 +472,9 @@ networks = ["10.0.0.0/8"]
 
 
 def sinks(text: str, folder: Path = Path("/etc")) -> tuple[Sink, ...]:
-    return read_sinks(text.encode(), name="service.toml", folder=folder, lookup={}.get)
+    return read_sinks(
+        text.encode(), name="service.toml", folder=folder, lookup=lambda _: None
+    )
 
 
 def test_sinks_are_read_without_their_secrets(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from service.settings import Settings
 from service.store import Store
 from tests.support.databases import execute
 from tests.support.lab import Lab, copy_of, make_template
+from tests.support.receivers import receiving
+from tests.support.servers import Request, reply, serve
 
 pytestmark = pytest.mark.kustomize
 
@@ -331,3 +333,84 @@ def test_the_command_ends_with_four_where_something_is_broken(lab: Lab) -> None:
     assert answer.code == 4
     states = {check["name"]: check["state"] for check in answer.json["checks"]}
     assert states["fleet/base-branch"] == "problem"
+
+
+# --- what service.toml names ---
+
+
+def describe(lab: Lab, text: str) -> None:
+    (lab.data / "service.toml").write_text(text)
+
+
+def info(request: Request) -> bytes:
+    assert request.target.startswith("/server/info")
+    return reply({"data": {"project": {"project_name": "x"}}})
+
+
+def source_at(url: str) -> str:
+    return f"""\
+[[repository]]
+name = "fleet"
+[repository.networks]
+health = ["127.0.0.1"]
+[[repository.health]]
+name = "http"
+kind = "directus"
+url = "{url}"
+"""
+
+
+def test_a_health_source_that_answers_is_fine(lab: Lab, kustomize: Path) -> None:
+    with serve(info) as server:
+        describe(lab, source_at(server.url))
+        checks = of(lab, kustomize)
+    check = checks["fleet/health/http"]
+    assert check.state is State.OK
+    assert "example in production: healthy" in check.message
+
+
+def test_a_health_source_that_is_silent_is_a_problem(lab: Lab, kustomize: Path) -> None:
+    describe(lab, source_at("http://127.0.0.1:1"))
+    checks = of(lab, kustomize)
+    assert checks["fleet/health/http"].state is State.PROBLEM
+    assert checks["fleet/base-branch"].state is State.OK
+
+
+def test_a_forge_that_this_release_cannot_talk_to_is_told(
+    lab: Lab, kustomize: Path
+) -> None:
+    describe(
+        lab,
+        '[[repository]]\nname = "far"\nforge = "forgejo"\n'
+        'url = "https://git.example.com/x/far.git"\n'
+        '[[repository]]\nname = "not-made-yet"\n',
+    )
+    checks = of(lab, kustomize)
+    assert checks["far/described"].state is State.PROBLEM
+    assert checks["not-made-yet/described"].state is State.WARNING
+
+
+def test_a_sink_is_looked_at_without_a_word_to_it(
+    lab: Lab, kustomize: Path, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        (lab.data / "good").write_text(f"{receiver.address}/s3cret-canary")
+        sinks = "".join(
+            f'[[notify]]\nname = "{name}"\nkind = "webhook"\nurl = "file:{name}"\n'
+            for name in ("good", "gone")
+        )
+        describe(lab, sinks)
+        checks = of(lab, kustomize)
+        assert receiver.requests == []
+    assert checks["notify/good"].state is State.OK
+    assert checks["notify/gone"].state is State.PROBLEM
+    assert "s3cret-canary" not in " ".join(c.message for c in checks.values())
+
+
+def test_a_file_that_breaks_a_rule_is_a_problem(lab: Lab, kustomize: Path) -> None:
+    describe(lab, "[[repository]]\nnmae = 1\n")
+    checks = of(lab, kustomize)
+    assert checks["service.toml"].state is State.PROBLEM
+    assert "service.toml:1" in checks["service.toml"].message
+    assert "health" not in checks
+    assert checks["git"].state is State.OK
