@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gitops import model
+from gitops import model, promotion
 from gitops.model import (
     Change,
     GroupScope,
     RemoveFile,
     SetConfig,
+    SetImage,
     SetRevision,
     TargetScope,
     UnsetConfig,
@@ -325,6 +326,9 @@ def _wanted(change: Change) -> Wanted:
         case SetRevision(target=target, revision=revision):
             digest = f"@{revision.digest}" if revision.digest else ""
             return _of_target(target, "version", f"{revision.tag}{digest}")
+        case SetImage(target=target, name=name, revision=revision):
+            digest = f"@{revision.digest}" if revision.digest else ""
+            return _of_target(target, f"image {name}", f"{revision.tag}{digest}")
         case SetConfig(target=target, key=key, value=value):
             return _of_target(target, key, value)
         case UnsetConfig(target=target, key=key):
@@ -486,6 +490,92 @@ class Schedules(Shape):
     """Promotion rules in the order of gitops.yaml."""
 
     schedules: list[Schedule]
+
+
+class Gate(Shape):
+    """A condition on a promotion."""
+
+    name: str = Field(examples=["soak"])
+    open: bool
+    reason: str
+    opens_at: datetime | None
+
+    @classmethod
+    def of(cls, gate: promotion.Gate) -> Gate:
+        """Shape a gate."""
+        return cls(
+            name=gate.name,
+            open=gate.is_open,
+            reason=gate.reason,
+            opens_at=gate.opens_at,
+        )
+
+
+class Opening(Shape):
+    """A promotion that is expected."""
+
+    at: datetime
+    version: str = Field(examples=["12.4.1"])
+
+
+class Expected(Shape):
+    """What is to be expected of one stack on one promotion rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    stack: str = Field(examples=["shop"])
+    source: str = Field(serialization_alias="from", examples=["development"])
+    to: str = Field(examples=["staging"])
+    decision: str = Field(description="promote, wait or rest", examples=["wait"])
+    reason: str = Field(description="Why it is not promoted now.")
+    version: str | None = Field(description="What would be carried.")
+    earliest: datetime | None = Field(
+        description="The first moment at which every gate can be open; null where a "
+        "gate does not tell."
+    )
+    gates: list[Gate]
+    openings: list[Opening]
+
+    @classmethod
+    def of(cls, one: promotion.Expectation) -> Expected:
+        """Shape an expectation."""
+        return cls(
+            stack=one.target.stack,
+            source=one.rule.source,
+            to=one.target.environment,
+            **_decision_fields(one.decision),
+            openings=[
+                Opening(at=opening.at, version=opening.revision.tag)
+                for opening in one.openings
+            ],
+        )
+
+
+def _decision_fields(decision: promotion.Decision) -> dict[str, Any]:
+    if isinstance(decision, promotion.Rest):
+        return {
+            "decision": "rest",
+            "reason": decision.reason,
+            "version": None,
+            "earliest": None,
+            "gates": [],
+        }
+    is_waiting = isinstance(decision, promotion.Wait)
+    closed = [gate.reason for gate in decision.gates if not gate.is_open]
+    return {
+        "decision": "wait" if is_waiting else "promote",
+        "reason": "; ".join(closed),
+        "version": decision.arrival.revision.tag,
+        "earliest": decision.earliest if isinstance(decision, promotion.Wait) else None,
+        "gates": [Gate.of(gate) for gate in decision.gates],
+    }
+
+
+class Forecast(Shape):
+    """What is to be expected of each promotion."""
+
+    days: int
+    forecast: list[Expected]
 
 
 # --- the service ---

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from service.api.guard import (
@@ -14,8 +15,16 @@ from service.api.guard import (
     Repository,
     TheDesk,
     needs,
+    repository_of,
 )
-from service.api.shapes import AuditEntry, Schedule, Schedules, Trail
+from service.api.shapes import (
+    AuditEntry,
+    Expected,
+    Forecast,
+    Schedule,
+    Schedules,
+    Trail,
+)
 from service.api.words import Page, cursor_of, number_of
 from service.auth import bearer, touches
 from service.events import Broadcaster, EventStream, TooManyReadersError
@@ -36,6 +45,39 @@ def list_schedules(token: Caller, desk: TheDesk, repository: Repository) -> Sche
             if touches(token, None, found.rule.target)
             or touches(token, None, found.rule.source)
         ]
+    )
+
+
+class Horizon(BaseModel):
+    """How far to look."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: int = Field(default=7, ge=1, le=31, description="How many days to look.")
+
+
+@router.get(
+    "/forecast", summary="What is not promoted yet, why, and when", tags=["schedules"]
+)
+@needs(Role.VIEWER, Reach.SEEN)
+def forecast(
+    horizon: Annotated[Horizon, Query()],
+    token: Caller,
+    desk: TheDesk,
+    repository: Repository,
+) -> Forecast:
+    """Tell gate by gate why each promotion waits, and what the schedules will open.
+
+    It assumes that health stays as it is, that nobody acts, and that what is opened is
+    merged at once.
+    """
+    return Forecast(
+        days=horizon.days,
+        forecast=[
+            Expected.of(one)
+            for one in desk.forecast(repository, days=horizon.days)
+            if touches(token, one.target.stack, one.target.environment)
+        ],
     )
 
 
@@ -89,8 +131,6 @@ async def follow_events(
     ] = "",
 ) -> Response:
     """Follow the audit trail of this repository and of the service."""
-    from service.api.guard import repository_of
-
     repository = await run_in_threadpool(repository_of, request)
     await run_in_threadpool(request.app.state.desk.is_paused, repository)
     events: Broadcaster = request.app.state.events

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from gitops.errors import HeldError, StaleError
+from gitops.errors import StaleError
 from gitops.model import (
     EnvironmentName,
     Intent,
-    Pin,
     Plan,
-    Revision,
-    SetRevision,
     StackName,
     Target,
     Unchanged,
 )
 from gitops.overlay import read_overlay
 from gitops.promotion import (
+    last_healthy,
+    pin_of,
     plan_bump,
     plan_bumps,
     plan_config,
@@ -40,6 +39,7 @@ from gitops.workflow import (
 )
 from service.desk.ground import Asker, Ground
 from service.desk.reading import etag_of
+from service.reconcile import way_into
 
 Accepted: TypeAlias = tuple[Intent, ...] | Unchanged
 
@@ -55,7 +55,7 @@ class Asking(Ground):
         Raises:
             InputError: the version is not acceptable.
             UnknownNameError: no such repository, environment, or stack there.
-            HeldError: a hold or the pause switch forbids it.
+            HeldError: a hold, a pin or the pause switch forbids it.
             PlanError: it would be a downgrade.
         """
 
@@ -68,6 +68,7 @@ class Asking(Ground):
                 requested_by=asker.by,
                 reason=asker.reason,
                 holds=self._store.holds.holds(repository),
+                pin=self._store.pins.on(repository, target),
             )
 
         return self._ask(repository, plan, asker)
@@ -137,7 +138,7 @@ class Asking(Ground):
         """
 
         def plan(world: World) -> Plan:
-            self._refuse_pinned(repository, target)
+            way = way_into(place, self._store, world, target, source, now)
             return plan_promotion(
                 world.tree,
                 world.fleet,
@@ -155,6 +156,9 @@ class Asking(Ground):
                 requested_by=asker.by,
                 reason=asker.reason,
                 holds=self._store.holds.holds(repository),
+                pin=self._store.pins.on(repository, target),
+                arrival=way.arrivals[0] if way and way.arrivals else None,
+                observation=way.observation if way else None,
             )
 
         place, now = self._open(repository), self._clock()
@@ -183,25 +187,26 @@ class Asking(Ground):
         """
 
         def plan(world: World) -> Plan:
-            past = [r.revision for r in revisions_of(place, world, target)]
-            return plan_rollback(
+            healthy = last_healthy(self._store.arrivals.of_target(repository, target))
+            made = plan_rollback(
                 world.tree,
                 world.fleet,
                 target,
                 to=to,
-                history=past if to else self._healthy(repository, target, past),
+                history=[r.revision for r in revisions_of(place, world, target)],
+                healthy=healthy or None,
                 accept_data_risk=accept_data_risk,
                 requested_by=asker.by,
                 reason=asker.reason,
                 holds=self._store.holds.holds(repository),
             )
+            # First the pin: no schedule may come between it and the rollback.
+            self._pin(repository, made, asker)
+            return made
 
         place = self._open(repository)
         self._check_running(repository)
-        accepted = self._accept(place, plan, asker)
-        if not isinstance(accepted, Unchanged):
-            self._pin(repository, accepted, asker)
-        return accepted
+        return self._accept(place, plan, asker)
 
     def configure(
         self,
@@ -273,48 +278,20 @@ class Asking(Ground):
                     )
         return accepted
 
-    def _refuse_pinned(self, repository: str, target: Target) -> None:
-        for pin in self._store.pins.all(repository):
-            if pin.target == target:
-                raise HeldError(
-                    f"{target} is pinned to {pin.revision.tag} by {pin.by}"
-                    + (f": {pin.reason}" if pin.reason else ""),
-                    hint=f"DELETE the hold of {target}, or `directus-gitops release "
-                    f"{target.stack} {target.environment}`, ends it",
-                )
-
-    def _healthy(
-        self, repository: str, target: Target, past: Sequence[Revision]
-    ) -> list[Revision]:
-        """Leave out of the past what was never seen healthy, if anything ever was."""
-        seen = {
-            arrival.revision
-            for arrival in self._store.arrivals.of_target(repository, target)
-            if arrival.first_healthy_at is not None
-        }
-        before = [revision for revision in past[1:] if revision in seen]
-        return [*past[:1], *before] if before else list(past)
-
-    def _pin(self, repository: str, intents: Sequence[Intent], asker: Asker) -> None:
-        for intent in intents:
-            for change in intent.plan.changes:
-                if isinstance(change, SetRevision):
-                    pin = Pin(
-                        target=change.target,
-                        revision=change.revision,
-                        reason=asker.reason or "rolled back",
-                        by=asker.by,
-                        at=self._clock(),
-                    )
-                    self._store.pins.place(repository, pin)
-                    self._record(
-                        repository,
-                        "pin placed",
-                        asker.by,
-                        stack=change.target.stack,
-                        environment=change.target.environment,
-                        version=change.revision.tag,
-                    )
+    def _pin(self, repository: str, plan: Plan, asker: Asker) -> None:
+        pin = pin_of(plan, now=self._clock())
+        if pin is None or self._store.pins.on(repository, pin.target) == pin:
+            return
+        self._store.pins.place(repository, pin)
+        self._record(
+            repository,
+            "target pinned",
+            asker.by,
+            stack=pin.target.stack,
+            environment=pin.target.environment,
+            version=pin.revision.tag,
+            reason=pin.reason,
+        )
 
 
 def _already(plan: Plan) -> Planner:

@@ -30,18 +30,14 @@ from gitops.model import (
     Target,
 )
 from gitops.overlay import read_overlay
+from gitops.promotion import Expectation, forecast
 from gitops.workflow import Inspection, inspect_pull_request, look, survey
 from service.desk.ground import Ground
+from service.reconcile import ways
 from service.repository import locate, read_base
 from service.store import LastPass, Occurrence
 
 _SHOWN: Final = 5
-_WORST_FIRST: Final = (
-    Health.UNHEALTHY,
-    Health.UNKNOWN,
-    Health.PROGRESSING,
-    Health.HEALTHY,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +127,7 @@ class Reading(Ground):
         place = self._open(repository)
         pins = {pin.target: pin for pin in self._store.pins.all(repository)}
         seen = self._store.observations.all(repository)
+        health = self._store.observations.health(repository)
         standings = survey(place, look(place), self._store.holds.holds(repository))
         return tuple(
             Station(
@@ -138,7 +135,7 @@ class Reading(Ground):
                 pull_request=standing.pull_request,
                 hold=standing.hold,
                 pin=pins.get(standing.overlay.target),
-                health=_worst(mine),
+                health=health.get(standing.overlay.target, Health.UNKNOWN),
                 observations=mine,
             )
             for standing in standings
@@ -224,14 +221,20 @@ class Reading(Ground):
             for name in [f"{rule.source}->{rule.target}"]
         )
 
+    def forecast(self, repository: str, *, days: int) -> tuple[Expectation, ...]:
+        """Tell why each promotion waits, until when, and what schedules will open.
+
+        Args:
+            repository: its name.
+            days: how far to look, 1 or more.
+        """
+        place, now = self._open(repository), self._clock()
+        found = ways(place, self._store, look(place), now)
+        return forecast(found, now=now, days=days)
+
 
 def _coming(rule: PromotionRule, now: datetime) -> tuple[datetime, ...]:
     if rule.schedule is None:
         return ()
     cron = Cron(expression=rule.schedule, timezone=rule.timezone)
     return tuple(islice(occurrences(cron, now), _SHOWN))
-
-
-def _worst(observations: tuple[Observation, ...]) -> Health:
-    said = {observation.health for observation in observations}
-    return next((h for h in _WORST_FIRST if h in said), Health.UNKNOWN)

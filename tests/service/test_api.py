@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -250,7 +250,11 @@ def test_a_rollback_goes_back_to_what_was_healthy_and_pins_it(
     assert answer.status_code == 202, answer.text
     assert answer.json()["wanted"][0]["value"] == "12.4.0"
     (pin,) = service.get("/holds")["pins"]
-    assert (pin["version"], pin["by"], pin["reason"]) == ("12.4.0", "ada", "broken")
+    assert (pin["version"], pin["by"], pin["reason"]) == (
+        "12.4.0",
+        "ada",
+        "rolled back: broken",
+    )
     promotion = service.ask(
         "POST", "/stacks/example/environments/development/promote", {}
     )
@@ -462,6 +466,40 @@ def test_schedules_tell_their_next_occurrences(service: Service, lab: Lab) -> No
     assert (schedule["soak_s"], schedule["missed"]) == (86400, 0)
     assert len(schedule["next"]) == 5
     assert schedule["next"] == sorted(schedule["next"])
+
+
+def test_the_forecast_names_the_gate_and_its_time(service: Service, lab: Lab) -> None:
+    ruled(lab, f"{RULE}    schedule: '0 9 * * *'\n    soak: 24h\n")
+    lab.put({KUSTOMIZATION: lab.text().replace("12.4.0", "12.4.1")})
+    target = Target(
+        stack=StackName("example"), environment=EnvironmentName("development")
+    )
+    now = utc_now()
+    came = Arrival(
+        target=target,
+        revision=Revision(image="directus/directus", tag="12.4.1"),
+        commit=CommitId("b" * 40),
+        at=now,
+    )
+    service.store.arrivals.record("fleet", came)
+    found = service.get("/forecast?days=3")
+    (one,) = found["forecast"]
+    assert (one["stack"], one["from"], one["to"]) == (
+        "example",
+        "development",
+        "staging",
+    )
+    assert (one["decision"], one["version"]) == ("wait", "12.4.1")
+    closed = {
+        gate["name"]: gate["opens_at"] for gate in one["gates"] if not gate["open"]
+    }
+    assert set(closed) == {"schedule", "soak"}
+    soaked = datetime.fromisoformat(closed["soak"])
+    assert soaked == now + timedelta(hours=24)
+    assert datetime.fromisoformat(one["earliest"]) >= soaked
+    assert [o["version"] for o in one["openings"]] == ["12.4.1"]
+    other = {"environment": "production"}
+    assert service.get("/forecast", scope=other)["forecast"] == []
 
 
 def test_lists_come_in_pages_that_lose_nothing(service: Service) -> None:

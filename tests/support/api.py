@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import httpx
+from fastapi import FastAPI
 
 from gitops.workflow import look, resume
 from service.app import create_app
@@ -36,8 +37,11 @@ class Alarm:
 class Service:
     """A service on a port of loopback, its store, and a client for it."""
 
-    def __init__(self, address: str, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, address: str, app: FastAPI, settings: Settings, store: Store
+    ) -> None:
         self.address = address
+        self.app = app
         self.settings = settings
         self.store = store
         self.alarm = Alarm()
@@ -107,7 +111,7 @@ def service_over(lab: Lab, kustomize: Path, **options: object) -> Iterator[Servi
     with closing(Store("", lab.data, utc_now)) as store:
         app = create_app(settings, store)
         with serving(app) as address:
-            made = Service(address, settings, store)
+            made = Service(address, app, settings, store)
             app.state.clockwork = made.alarm
             with made.client:
                 yield made

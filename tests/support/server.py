@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from service.server import Server
+
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
@@ -16,7 +18,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, server_header=False
     )
-    server = uvicorn.Server(config)
+    server = Server(config, at_end=app.state.events.close)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
