@@ -47,7 +47,7 @@ class TryAgainError(StoreError):
     """The transaction has surely not happened, and may work the next time."""
 
 
-class BusyError(StoreError):
+class InTheWayError(StoreError):
     """Another writer is in the way."""
 
 
@@ -131,7 +131,7 @@ def at_leisure(engine: Engine, statement: Executable) -> None:
     try:
         with changing(engine, AT_LEISURE) as connection:
             connection.execute(statement)
-    except BusyError:
+    except InTheWayError:
         return
 
 
@@ -167,7 +167,7 @@ def _kind(
     if _is_data(cause, state):
         return InputError(f"a value cannot be stored: {reason(cause)}")
     if getattr(cause, "sqlite_errorcode", 0) & 0xFF == _SQLITE_BUSY:
-        return BusyError(message, hint=_HINT)
+        return InTheWayError(message, hint=_HINT)
     if context.is_disconnect or context.connection is None:
         xid = _uncertain(context.connection)
         return (
