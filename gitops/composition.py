@@ -19,6 +19,7 @@ from gitops.model import (
     PlanKind,
     RemoveFile,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     Target,
@@ -117,6 +118,8 @@ def _place(change: Change) -> Hashable:
     match change:
         case SetRevision(target=target):
             return ("revision", target)
+        case SetImage(target=target, name=name):
+            return ("image", target, name)
         case SetConfig(target=target, key=key) | UnsetConfig(target=target, key=key):
             return ("config", target, key)
         case WriteFile(path=path) | RemoveFile(path=path):

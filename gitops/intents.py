@@ -39,6 +39,7 @@ from gitops.model import (
     Revision,
     Scope,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     StackName,
@@ -189,6 +190,14 @@ def _change_to_json(change: Change) -> dict[str, Json]:
                 "tag": revision.tag,
                 "digest": revision.digest,
             }
+        case SetImage(target=target, name=name, revision=revision):
+            return {
+                "set_image": _target_to_json(target),
+                "name": name,
+                "image": revision.image,
+                "tag": revision.tag,
+                "digest": revision.digest,
+            }
         case SetConfig(target=target, key=key, value=value):
             return {"set_config": _target_to_json(target), "key": key, "value": value}
         case UnsetConfig(target=target, key=key):
@@ -271,11 +280,21 @@ def _scope_from_json(data: Mapping[str, Json]) -> Scope:
     raise KeyError("scope")
 
 
+def _revision_from_json(data: Mapping[str, str]) -> Revision:
+    return Revision(image=data["image"], tag=data["tag"], digest=data["digest"])
+
+
 def _change_from_json(data: Mapping[str, str]) -> Change:
     if "set_revision" in data:
-        revision = Revision(image=data["image"], tag=data["tag"], digest=data["digest"])
         return SetRevision(
-            target=_target_from_json(data["set_revision"]), revision=revision
+            target=_target_from_json(data["set_revision"]),
+            revision=_revision_from_json(data),
+        )
+    if "set_image" in data:
+        return SetImage(
+            target=_target_from_json(data["set_image"]),
+            name=data["name"],
+            revision=_revision_from_json(data),
         )
     if "set_config" in data:
         return SetConfig(

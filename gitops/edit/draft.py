@@ -20,7 +20,9 @@ from gitops.model import (
     Fleet,
     Mode,
     RemoveFile,
+    Revision,
     SetConfig,
+    SetImage,
     SetRevision,
     Target,
     Tree,
@@ -28,7 +30,7 @@ from gitops.model import (
     WriteFile,
     blob_id,
 )
-from gitops.overlay import kustomization_path
+from gitops.overlay import image_named, kustomization_path
 from gitops.yamltext import parse_env, set_env, unset_env
 
 
@@ -65,7 +67,7 @@ def _paths_read(fleet: Fleet, changes: Sequence[Change]) -> list[str]:
     return [
         f"{layout.overlay_path(fleet.overlay_pattern, change.target)}/{name}"
         for change in changes
-        if isinstance(change, SetRevision | SetConfig | UnsetConfig)
+        if isinstance(change, SetRevision | SetImage | SetConfig | UnsetConfig)
         for name in names
     ]
 
@@ -92,6 +94,8 @@ class _Draft:
         match change:
             case SetRevision():
                 self._set_revision(change)
+            case SetImage(target=target, name=name, revision=revision):
+                self._set_image(target, name, revision)
             case SetConfig(target=target, key=key, value=value):
                 self._configure(target, key, value)
             case UnsetConfig(target=target, key=key):
@@ -140,6 +144,21 @@ class _Draft:
         text = self.now.read(path)
         after, differences = set_image_tag(
             text, path, image, revision.tag, revision.digest
+        )
+        self._store(path, after, differences)
+
+    def _set_image(self, target: Target, name: str, revision: Revision) -> None:
+        path = kustomization_path(self.now, self.fleet, target)
+        entry = image_named(self.now, self.fleet, target, name)
+        if entry is None or entry.image != revision.image:
+            has = f"runs {entry.image}" if entry else "has no such entry"
+            raise PlanError(
+                f"{path}: the plan names image {revision.image} for {name}, "
+                f"but the overlay {has}",
+                hint="ask for it again: the overlay has changed since",
+            )
+        after, differences = set_image_tag(
+            self.now.read(path), path, entry.index, revision.tag, revision.digest
         )
         self._store(path, after, differences)
 

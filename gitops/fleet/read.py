@@ -73,6 +73,7 @@ def read_fleet(text: bytes) -> Fleet:
         ),
         image=defaults.checked("image", check_image, DEFAULT_IMAGE),
         carry=_carry(defaults) or (),
+        carry_images=_carried_images(defaults) or (),
         environments=environments,
         stacks=dict(_stacks(root.section("stacks"))),
         promotions=_promotions(root, environments),
@@ -194,7 +195,9 @@ def _stacks(section: _Section) -> Iterator[tuple[StackName, StackRule]]:
         image = rule.checked("image", check_image) if "image" in rule.data else None
         yield (
             section.accept(key, stack_name, key),
-            StackRule(image=image, carry=_carry(rule)),
+            StackRule(
+                image=image, carry=_carry(rule), carry_images=_carried_images(rule)
+            ),
         )
 
 
@@ -202,6 +205,12 @@ def _carry(section: _Section) -> tuple[str, ...] | None:
     return (
         section.all_checked("carry", _carried_key) if "carry" in section.data else None
     )
+
+
+def _carried_images(section: _Section) -> tuple[str, ...] | None:
+    if "carryImages" not in section.data:
+        return None
+    return section.all_checked("carryImages", check_image)
 
 
 def _carried_key(key: str) -> str:

@@ -63,6 +63,16 @@ def _keys(description: str, **more: Json) -> dict[str, Json]:
     }
 
 
+def _images(description: str, **more: Json) -> dict[str, Json]:
+    return {
+        "description": description,
+        "type": "array",
+        "items": {"type": "string", "pattern": _IMAGE},
+        "uniqueItems": True,
+        **more,
+    }
+
+
 _TIMEZONE: Final = "Name in the IANA time zone database."
 
 _WINDOW: Final = {
@@ -192,6 +202,11 @@ _SCHEMA: Final[dict[str, Json]] = {
                         "secrets are refused.",
                         default=[],
                     ),
+                    "carryImages": _images(
+                        "Names of other images: entries of an overlay whose tag and "
+                        "digest travel with a promotion.",
+                        default=[],
+                    ),
                 },
             ),
             "environments": {
@@ -225,6 +240,9 @@ _SCHEMA: Final[dict[str, Json]] = {
                     {
                         "image": _text("Image repository of this stack.", _IMAGE),
                         "carry": _keys("Keys that travel, instead of the default."),
+                        "carryImages": _images(
+                            "Images that travel, instead of the default."
+                        ),
                     },
                 ),
                 "default": {},

@@ -24,6 +24,7 @@ class StackRule:
 
     image: str | None = None
     carry: tuple[str, ...] | None = None
+    carry_images: tuple[str, ...] | None = None
 
 
 class Missed(StrEnum):
@@ -103,6 +104,7 @@ class Fleet:
         overlay_pattern: path pattern with {environment} and {stack}.
         image: the default image.
         carry: configuration keys that travel with a promotion, by default.
+        carry_images: names of other images: entries that do, by default.
         environments: in the order of the file.
         stacks: overrides by stack; a stack exists where its overlay exists.
         promotions: rules by edge, in the order of the file.
@@ -112,6 +114,7 @@ class Fleet:
     overlay_pattern: str
     image: str
     carry: tuple[str, ...] = ()
+    carry_images: tuple[str, ...] = ()
     environments: tuple[Environment, ...] = ()
     stacks: Mapping[StackName, StackRule] = field(default_factory=dict)
     promotions: tuple[PromotionRule, ...] = ()
@@ -125,6 +128,13 @@ class Fleet:
         """Return the configuration keys that travel with a stack's promotions."""
         rule = self.stacks.get(stack)
         return rule.carry if rule and rule.carry is not None else self.carry
+
+    def carried_images_of(self, stack: StackName) -> tuple[str, ...]:
+        """Return the names of other images that travel with a stack's promotions."""
+        rule = self.stacks.get(stack)
+        if rule is None or rule.carry_images is None:
+            return self.carry_images
+        return rule.carry_images
 
     def environment(self, name: str) -> Environment | None:
         """Find an environment by name; None when the fleet has none such."""

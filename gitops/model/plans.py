@@ -29,6 +29,21 @@ class SetRevision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetImage:
+    """Change wanted: another image of the target runs this tag and digest.
+
+    Attributes:
+        target: whose overlay.
+        name: of its ``images:`` entry: what kustomize looks for. Not the stack's own.
+        revision: what it runs then; the image is the one that the entry has.
+    """
+
+    target: Target
+    name: str
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetConfig:
     """Change wanted: config.env of the target has this key with this value."""
 
@@ -81,7 +96,9 @@ class RemoveFile:
     replaces: BlobId | None = None
 
 
-Change: TypeAlias = SetRevision | SetConfig | UnsetConfig | WriteFile | RemoveFile
+Change: TypeAlias = (
+    SetRevision | SetImage | SetConfig | UnsetConfig | WriteFile | RemoveFile
+)
 
 
 class PlanKind(StrEnum):

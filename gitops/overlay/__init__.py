@@ -14,6 +14,7 @@ from gitops.overlay.images import (
     revision_of,
 )
 from gitops.overlay.reading import (
+    image_named,
     kustomization_path,
     list_overlays,
     list_targets,
@@ -25,6 +26,7 @@ __all__ = [
     "ImageEntry",
     "find_image",
     "image_entries",
+    "image_named",
     "kustomization_path",
     "list_overlays",
     "list_targets",

@@ -6,7 +6,7 @@ base's tag with exit code 0, and an unquoted one may be a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence as Values
 from dataclasses import dataclass
 
 from gitops import layout
@@ -107,6 +107,15 @@ def find_image(entries: Iterable[ImageEntry], image: str, path: str) -> ImageEnt
             hint=f"add `- name: {image}` with a newTag, or set the stack's image "
             f"in {layout.FLEET_FILE}",
         )
+    return the_only(found, image, path)
+
+
+def the_only(found: Values[ImageEntry], image: str, path: str) -> ImageEntry:
+    """Return the one entry that was found.
+
+    Raises:
+        YamlError: there are more.
+    """
     if len(found) > 1:
         lines = ", ".join(str(entry.line) for entry in found)
         raise YamlError(

@@ -10,11 +10,13 @@ from gitops import layout
 from gitops.errors import GitopsError, TreeError, UnknownNameError
 from gitops.model import EnvironmentName, Fleet, Overlay, Target, Tree
 from gitops.overlay.images import (
+    ImageEntry,
     find_image,
     image_entries,
     is_nothing,
     revision_of,
     scalar_at,
+    the_only,
 )
 from gitops.yamltext import Mapping, Node, compose, parse_env, resolved
 
@@ -113,6 +115,24 @@ def read_overlay(tree: Tree, fleet: Fleet, target: Target) -> Overlay:
         namespace=_namespace(root, path),
         config={line.key: line.value for line in lines},
     )
+
+
+def image_named(
+    tree: Tree, fleet: Fleet, target: Target, name: str
+) -> ImageEntry | None:
+    """Return an overlay's ``images:`` entry by the name that kustomize looks for.
+
+    None when there is none.
+
+    Raises:
+        UnknownNameError: see read_overlay.
+        TreeError: see read_overlay.
+        YamlError: the file breaks the limits, or has several such entries.
+    """
+    path = kustomization_path(tree, fleet, target)
+    entries = image_entries(compose(tree.read(path), path), path)
+    found = [entry for entry in entries if entry.name == name]
+    return the_only(found, name, path) if found else None
 
 
 def kustomization_path(tree: Tree, fleet: Fleet, target: Target) -> str:

@@ -7,6 +7,7 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
     guards     holds and the pause switch
     bump       another revision, for one stack or an environment
     carry      a revision from one environment to the next
+    companions what travels with a revision
     windows    when windows and freezes let something pass
     timing     which run of a schedule is due, and how many were missed
     gates      when a promotion may be opened, and if not, until when

@@ -39,6 +39,12 @@ from gitops.model import (
     Tree,
 )
 from gitops.overlay import read_overlay
+from gitops.promotion.companions import (
+    Companion,
+    companion_findings,
+    companions,
+    image_changes,
+)
 from gitops.promotion.gates import Gate, closed_gate_findings, opening_gates
 from gitops.promotion.guards import (
     check_environment,
@@ -72,8 +78,9 @@ def plan_promotion(
 ) -> Plan:
     """Plan to carry a stack's revision from one environment to another.
 
-    Tag and digest travel, and the keys that the fleet says travel (`carry`). A key
-    that the source does not set is left alone in the target, and told of. Where the
+    Tag and digest travel, and the keys and other images that the fleet says travel
+    (`carry`, `carryImages`). One that the source does not have is left alone in the
+    target, and told of. Where the
     rule of the way has a group, the plan joins the group's pull request.
 
     Args:
@@ -116,7 +123,8 @@ def plan_promotion(
     left = read_overlay(source_tree or tree, fleet, there)
     entered = read_overlay(tree, fleet, target)
     _refuse_downgrade(left, entered)
-    wanted = _changes(left, entered, fleet.carry_of(stack))
+    others = companions(source_tree or tree, tree, fleet, left, entered)
+    wanted = _changes(left, entered, fleet.carry_of(stack), others)
     rule = _rule(fleet, origin, to)
     findings: tuple[Finding, ...] = ()
     if wanted:
@@ -135,6 +143,7 @@ def plan_promotion(
             *_left_source(tree, fleet, left, entered),
             *closed_gate_findings(gates, path=entered.path),
             *_missing(left, entered, fleet.carry_of(stack)),
+            *companion_findings(others, left, entered),
         )
     return Plan(
         kind=PlanKind.PROMOTE,
@@ -195,7 +204,10 @@ def _refuse_downgrade(left: Overlay, entered: Overlay) -> None:
 
 
 def _changes(
-    left: Overlay, entered: Overlay, carried: Sequence[str]
+    left: Overlay,
+    entered: Overlay,
+    carried: Sequence[str],
+    others: Sequence[Companion],
 ) -> tuple[Change, ...]:
     """Return all that is wanted, or nothing where the target has all of it.
 
@@ -208,8 +220,10 @@ def _changes(
         digest=left.revision.digest,
     )
     values = {key: left.config[key] for key in carried if key in left.config}
-    satisfied = entered.revision == revision and all(
-        entered.config.get(key) == value for key, value in values.items()
+    satisfied = (
+        entered.revision == revision
+        and all(entered.config.get(key) == value for key, value in values.items())
+        and all(other.wanted in (None, other.entered) for other in others)
     )
     if satisfied:
         return ()
@@ -221,6 +235,7 @@ def _changes(
             )
     return (
         SetRevision(target=entered.target, revision=revision),
+        *image_changes(others, entered),
         *(
             SetConfig(target=entered.target, key=key, value=value)
             for key, value in values.items()

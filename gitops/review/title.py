@@ -20,6 +20,7 @@ from gitops.model import (
     PlanKind,
     Scope,
     SetConfig,
+    SetImage,
     SetRevision,
     StackScope,
     Target,
@@ -92,6 +93,7 @@ def _phrases(
     scope = plans[-1].scope
     if isinstance(scope, TargetScope | GroupScope):
         yield from _revision_phrases(plans, differences, isinstance(scope, GroupScope))
+        yield from _image_phrases(plans, keys_named)
         yield from _config_phrases(plans, keys_named)
 
 
@@ -168,6 +170,22 @@ def _before(tag: str, differences: Sequence[Difference]) -> str:
             return title_part(item.before)
     others = any(item.field.endswith("digest") for item in differences)
     return title_part(tag) if others and not fields else ""
+
+
+def _image_phrases(plans: Sequence[Plan], images_named: int) -> Iterator[str]:
+    """Name the other images that travel, by the last part of their name."""
+    newest = {
+        (change.target, change.name): change.revision.tag
+        for plan in plans
+        for change in plan.changes
+        if isinstance(change, SetImage)
+    }
+    wanted = {(name.rpartition("/")[2], tag) for (_, name), tag in newest.items()}
+    if len(wanted) > images_named:
+        yield f"carry {len(wanted)} images"
+    elif wanted:
+        told = (f"{title_part(name)} {title_part(tag)}" for name, tag in sorted(wanted))
+        yield f"carry {', '.join(told)}"
 
 
 def _config_phrases(plans: Sequence[Plan], keys_named: int) -> Iterator[str]:

@@ -15,6 +15,7 @@ from gitops.model import (
     Finding,
     Fleet,
     Manifests,
+    SetImage,
     SetRevision,
     Severity,
     Tree,
@@ -217,12 +218,18 @@ def _check_images(
 ) -> None:
     """Check the rendered image, not only the file: another transformer may win."""
     for change in changes:
-        if not isinstance(change, SetRevision):
+        if not isinstance(change, SetRevision | SetImage):
             continue
         folder = overlay_path(fleet.overlay_pattern, change.target)
         rendered = after.get(folder)
-        wanted = str(change.revision).encode()
-        if rendered is not None and not _has_image(rendered.text, wanted):
+        if rendered is None:
+            continue
+        images, wanted = _images(rendered.text), str(change.revision).encode()
+        is_meant = isinstance(change, SetRevision) or any(
+            _is_of(image, change.revision.image.encode()) for image in images
+        )
+        # An entry for an image that nothing runs says nothing wrong.
+        if is_meant and wanted not in images:
             raise PlanError(
                 f"{folder}: the rendered image is not {wanted.decode()}",
                 hint="a patch or another images: entry overrides it; "
@@ -230,10 +237,14 @@ def _check_images(
             )
 
 
-def _has_image(text: bytes, image: bytes) -> bool:
+def _images(text: bytes) -> frozenset[bytes]:
     lines = (line.strip().removeprefix(b"- ") for line in text.splitlines())
-    return any(
-        line.startswith(b"image:")
-        and line.partition(b":")[2].strip().strip(b"\"'") == image
+    return frozenset(
+        line.partition(b":")[2].strip().strip(b"\"'")
         for line in lines
+        if line.startswith(b"image:")
     )
+
+
+def _is_of(reference: bytes, image: bytes) -> bool:
+    return reference == image or reference.startswith((image + b":", image + b"@"))

@@ -25,6 +25,7 @@ from gitops.model import (
     IntentState,
     Plan,
     SetConfig,
+    SetImage,
     SetRevision,
     StackName,
     StackScope,
@@ -253,7 +254,7 @@ def _places(plan: Plan) -> Iterator[tuple[str | None, str | None]]:
         case BaseScope():
             yield None, None
     for change in plan.changes:
-        if isinstance(change, SetRevision | SetConfig | UnsetConfig):
+        if isinstance(change, SetRevision | SetImage | SetConfig | UnsetConfig):
             yield change.target.stack, change.target.environment
 
 

@@ -23,6 +23,7 @@ from gitops.model import (
     RemoveFile,
     Revision,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     TargetScope,
@@ -68,6 +69,20 @@ def test_the_newest_value_of_a_scalar_wins_in_the_place_of_the_first() -> None:
         [plan(tag("1"), key("A", "1")), plan(key("A", "2")), plan(tag("3"))]
     )
     assert merged == (tag("3"), key("A", "2"))
+
+
+def test_each_image_has_a_newest_wish_of_its_own() -> None:
+    def image(name: str, text: str) -> SetImage:
+        revision = Revision(image=name, tag=text)
+        return SetImage(target=SHOP, name=name, revision=revision)
+
+    first = plan(tag("12.4.0"), image("a", "1.0.0"), image("b", "1.0.0"))
+    second = plan(image("a", "2.0.0"))
+    assert compose([first, second]) == (
+        tag("12.4.0"),
+        image("a", "2.0.0"),
+        image("b", "1.0.0"),
+    )
 
 
 def test_unsetting_a_key_overrides_setting_it() -> None:

@@ -26,6 +26,7 @@ from gitops.model import (
     RemoveFile,
     Revision,
     SetConfig,
+    SetImage,
     SetRevision,
     Tree,
     UnsetConfig,
@@ -147,6 +148,58 @@ def test_another_image_than_the_stacks_is_refused() -> None:
     assert "the plan names image elsewhere/directus" in caught.value.message
     assert IMAGE in caught.value.message
     assert "gitops.yaml" in caught.value.hint
+
+
+# --- other images ---
+
+EXTENSIONS = "acme/extensions"
+
+
+def beside(more: str = "", *, name: str = EXTENSIONS) -> dict[str, str]:
+    entry = f"- name: {name}\n  newTag: 1.0.0  # theirs\n{more}"
+    return {**FILES, KUSTOMIZATION: kustomization(more=entry)}
+
+
+def image(tag: str, digest: str | None = None, *, of: str = EXTENSIONS) -> SetImage:
+    wanted = Revision(image=of, tag=tag, digest=digest)
+    return SetImage(target=ACME, name=EXTENSIONS, revision=wanted)
+
+
+def test_another_image_is_set_and_nothing_else_moves() -> None:
+    files = beside()
+    (text,) = after(image("2.0.0"), files=files).values()
+    assert text == files[KUSTOMIZATION].replace("1.0.0  # theirs", "2.0.0  # theirs")
+    (text,) = after(image("1.0.0", NEW_DIGEST), files=files).values()
+    assert text is not None
+    assert f"1.0.0  # theirs\n  digest: {NEW_DIGEST}\n" in text
+    assert after(image("1.0.0"), files=files) == {}
+
+
+def test_the_registry_of_another_image_stays_the_overlays_own() -> None:
+    mirror = "mirror.example.com/extensions"
+    files = beside(f"  newName: {mirror}\n")
+    (text,) = after(image("2.0.0", of=mirror), files=files).values()
+    assert text == files[KUSTOMIZATION].replace("1.0.0  # theirs", "2.0.0  # theirs")
+
+
+def test_a_revision_and_another_image_are_one_edit() -> None:
+    (made,) = edited(revision("12.4.1"), image("2.0.0"), files=beside())
+    assert {d.after for d in made.differences} == {"12.4.1", "2.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("files", "has"),
+    [
+        (FILES, "has no such entry"),
+        (beside("  newName: elsewhere/extensions\n"), "runs elsewhere/extensions"),
+    ],
+)
+def test_an_image_that_is_not_as_planned_is_refused(
+    files: dict[str, str], has: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        edited(revision("12.4.1"), image("2.0.0"), files=files)
+    assert has in caught.value.message
 
 
 # --- configuration ---

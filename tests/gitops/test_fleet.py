@@ -117,6 +117,15 @@ def test_words_of_the_file_become_values() -> None:
     assert (rule.health, rule.soak_s) == ("cluster-a", 0)
 
 
+def test_images_travel_as_keys_do() -> None:
+    more = "defaults: {carryImages: [acme/x]}\nstacks: {a: {carryImages: []}, b: {}}\n"
+    fleet = read(SMALL + more)
+    assert fleet.carried_images_of(StackName("a")) == ()
+    assert fleet.carried_images_of(StackName("b")) == ("acme/x",)
+    assert fleet.carried_images_of(StackName("c")) == ("acme/x",)
+    assert read(SMALL).carried_images_of(StackName("c")) == ()
+
+
 def test_a_promotion_may_have_a_group_and_a_way_back() -> None:
     rule = rule_of("group: weekly, health: argocd, rollback: {within: 1h}")
     assert (rule.group, rule.rollback_within_s) == ("weekly", 3600)
@@ -194,6 +203,11 @@ BROKEN = {
         SMALL + '"a\\e[31m": 1\n',
         "8:1: 'a\\x1b[31m': unknown key",
         "known: ",
+    ),
+    "image that travels with a tag": (
+        SMALL + "defaults: {carryImages: ['acme/x:1']}\n",
+        "8:26: defaults.carryImages[0]: 'acme/x:1' is not an image repository",
+        "without tag",
     ),
     "no apiVersion": (
         SMALL.replace("apiVersion: directus-gitops/v1\n", ""),

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from gitops.errors import HeldError, PlanError, UnknownNameError
+from gitops.intents import plan_from_json, plan_to_json
 from gitops.model import (
     Arrival,
     CommitId,
@@ -16,6 +18,7 @@ from gitops.model import (
     Plan,
     PlanKind,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     TargetScope,
@@ -296,6 +299,101 @@ def test_a_group_of_the_way_shares_one_pull_request() -> None:
     assert plan.scope == GroupScope(environment=STAGING, group="weekly")
     other = "promotions: [{from: staging, to: production, group: weekly}]\n"
     assert promote(rules=other).scope == TargetScope(target=at(STAGING))
+
+
+# --- other images that travel ---
+
+IMAGES = "defaults: {carryImages: [acme/ext]}\n"
+
+
+def with_image(development: str, staging: str, *, name: str = "acme/ext") -> Tree:
+    """Make a tree whose overlays have another entry; empty for none."""
+    files: dict[str, str] = {}
+    for environment, version in (("development", development), ("staging", staging)):
+        tag, _, more = version.partition(" ")
+        files |= overlay_files(environment, "12.4.1")
+        if version:
+            path = f"overlays/{environment}/acme/kustomization.yaml"
+            files[path] += f'  - name: {name}\n    newTag: "{tag}"\n'
+            files[path] += f"    {more}\n" if more else ""
+    return tree(files)
+
+
+def image(tag: str, digest: str | None = None, of: str = "acme/ext") -> SetImage:
+    wanted = revision(tag, digest, image=of)
+    return SetImage(target=at(STAGING), name="acme/ext", revision=wanted)
+
+
+def test_only_the_images_that_the_fleet_names_travel() -> None:
+    here = with_image("2.0.0", "1.0.0")
+    assert promote(here).changes == ()
+    plan = promote(here, rules=IMAGES)
+    assert plan.changes == (
+        SetRevision(target=at(STAGING), revision=revision("12.4.1")),
+        image("2.0.0"),
+    )
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
+
+
+def test_tag_and_digest_of_an_image_travel_and_its_registry_stays() -> None:
+    here = with_image(f"2.0.0 digest: {DIGEST}", "2.0.0 newName: mirror/ext")
+    plan = promote(here, rules=IMAGES)
+    assert plan.changes[1:] == (image("2.0.0", DIGEST, of="mirror/ext"),)
+
+
+def test_an_image_that_the_target_has_already_makes_no_plan() -> None:
+    assert promote(with_image("2.0.0", "2.0.0"), rules=IMAGES).changes == ()
+
+
+def test_a_stack_may_let_other_images_travel_than_the_default() -> None:
+    rules = f"{IMAGES}stacks: {{acme: {{carryImages: []}}}}\n"
+    assert promote(with_image("2.0.0", "1.0.0"), rules=rules).changes == ()
+
+
+def test_the_stacks_own_image_travels_but_once() -> None:
+    rules = "defaults: {carryImages: [directus/directus]}\n"
+    plan = promote(rules=rules)
+    assert plan.changes == (
+        SetRevision(target=at(STAGING), revision=revision("12.4.1")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("development", "staging", "where"),
+    [("", "1.0.0", "development"), ("2.0.0", "", "staging"), ("", "", "development")],
+)
+def test_an_image_that_is_not_on_both_sides_is_told(
+    development: str, staging: str, where: str
+) -> None:
+    rules = f"{IMAGES}stacks: {{acme: {{carry: [A]}}}}\n"
+    files = with_image(development, staging)
+    config = "overlays/development/acme/config.env"
+    here = tree_of({p: files.read(p) for p in files.entries} | {config: b"A=1\n"})
+    plan = promote(here, rules=rules)
+    assert not [c for c in plan.changes if isinstance(c, SetImage)]
+    (told,) = [f for f in plan.findings if f.rule == "carry-missing"]
+    assert told.message == (
+        "image acme/ext travels with promotions, but has no images: entry in "
+        f"{where}; staging stays as it is"
+    )
+
+
+def test_a_reviewer_learns_of_an_older_and_of_a_floating_image() -> None:
+    older = promote(with_image("1.0.0", "2.0.0"), rules=IMAGES)
+    assert "carry-older" in rules_of(older)
+    assert image("1.0.0") in older.changes
+    assert "floating-tag" in rules_of(promote(with_image("dev", "1.0.0"), rules=IMAGES))
+    pinned = with_image(f"dev digest: {DIGEST}", "1.0.0")
+    assert "floating-tag" not in rules_of(promote(pinned, rules=IMAGES))
+
+
+def test_an_image_that_has_left_the_source_is_read_where_it_was() -> None:
+    plan = promote(
+        with_image("3.0.0", "1.0.0"),
+        source_tree=with_image("2.0.0", "1.0.0"),
+        rules=IMAGES,
+    )
+    assert plan.changes[1:] == (image("2.0.0"),)
 
 
 # --- what is told ---

@@ -31,6 +31,7 @@ from gitops.model import (
     Revision,
     Scope,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     StackName,
@@ -69,6 +70,10 @@ def revision(tag: str, target: Target = TARGET) -> SetRevision:
     return SetRevision(
         target=target, revision=Revision(image="directus/directus", tag=tag)
     )
+
+
+def image(name: str, tag: str) -> SetImage:
+    return SetImage(target=TARGET, name=name, revision=Revision(image=name, tag=tag))
 
 
 def plan(
@@ -196,6 +201,24 @@ GROUP = GroupScope(environment=STAGING, group="all")
                 )
             ],
             "example/staging: promote 12.4.1 from development; carry FEATURE_X",
+        ),
+        (
+            [
+                plan(
+                    PlanKind.PROMOTE,
+                    revision("12.4.1"),
+                    image("registry.example.com/acme/extensions", "2.1.0"),
+                    source="development",
+                )
+            ],
+            "example/staging: promote 12.4.1 from development; carry extensions 2.1.0",
+        ),
+        (
+            [
+                plan(PlanKind.PROMOTE, revision("12.4.0"), image("a", "1.0.0")),
+                plan(PlanKind.PROMOTE, revision("12.4.1"), image("a", "2.0.0")),
+            ],
+            "example/staging: promote 12.4.1; carry a 2.0.0",
         ),
         (
             [plan(PlanKind.BUMP, revision("12.4.0")), BUMP],

@@ -27,6 +27,7 @@ from gitops.model import (
     BaseScope,
     BranchName,
     Change,
+    EnvironmentName,
     Finding,
     Hold,
     IntentState,
@@ -39,6 +40,7 @@ from gitops.model import (
     Revision,
     Scope,
     SetConfig,
+    SetImage,
     SetRevision,
     Severity,
     TargetScope,
@@ -46,6 +48,7 @@ from gitops.model import (
     UnsetConfig,
     WriteFile,
 )
+from gitops.promotion import plan_promotion
 from gitops.workflow import (
     Held,
     Planner,
@@ -188,6 +191,77 @@ def test_the_rendered_difference_is_in_the_body(world: World) -> None:
     assert "directus/directus:12.4.0" in body
     assert "directus/directus:12.4.1" in body
     assert len(body) <= world.place.forge.capabilities.body_limit
+
+
+def with_extensions(world: World, newer: str) -> str:
+    """Let an init container and an entry for its image come to both environments."""
+    deployment = world.text(MAIN, "base/deployment.yaml")
+    init = "      initContainers: [{name: ext, image: acme/ext}]\n      containers:"
+    files = {"base/deployment.yaml": deployment.replace("      containers:", init)}
+    for environment, tag, ext in (
+        ("development", "12.4.1", newer),
+        ("staging", "12.4.0", "1.0.0"),
+    ):
+        path = f"overlays/{environment}/shop/kustomization.yaml"
+        text = world.text(MAIN, path).replace("12.4.0", tag)
+        files[path] = f"{text}  - name: acme/ext\n    newTag: {ext}\n"
+    commit_files(world.origin, files)
+    return files["overlays/staging/shop/kustomization.yaml"]
+
+
+def test_an_extension_image_is_promoted_with_its_revision(world: World) -> None:
+    before = with_extensions(world, "2.0.0")
+    text = world.text(MAIN, "gitops.yaml") + "defaults: {carryImages: [acme/ext]}\n"
+    commit_files(world.origin, {"gitops.yaml": text})
+    outcome = world.propose(
+        lambda seen: plan_promotion(
+            seen.tree,
+            seen.fleet,
+            SHOP.stack,
+            to=EnvironmentName("staging"),
+            requested_by="ada",
+            now=NOON,
+        )
+    )
+    assert isinstance(outcome, Proposed)
+    shown = outcome.pull_request
+    assert shown.title == (
+        "shop/staging: promote 12.4.1 from development; carry ext 2.0.0"
+    )
+    assert "acme/ext:1.0.0" in shown.body
+    assert "acme/ext:2.0.0" in shown.body
+    after = world.text(shown.branch, "overlays/staging/shop/kustomization.yaml")
+    assert after == before.replace("12.4.0", "12.4.1").replace("1.0.0", "2.0.0")
+    (kept,) = world.store.intents.all("fleet")
+    assert [type(change) for change in kept.plan.changes] == [SetRevision, SetImage]
+
+
+def wants_image(name: str, image: str) -> Planner:
+    staging = target("shop", "staging")
+    wanted = Revision(image=image, tag="2.0.0")
+    change = SetImage(target=staging, name=name, revision=wanted)
+    return wants(change, kind=PlanKind.PROMOTE, scope=TargetScope(target=staging))
+
+
+def test_an_image_that_another_entry_overrides_is_refused(world: World) -> None:
+    before = with_extensions(world, "2.0.0")
+    wins = "    newName: mirror/ext\n  - name: mirror/ext\n    newTag: 9.0.0\n"
+    commit_files(
+        world.origin, {"overlays/staging/shop/kustomization.yaml": before + wins}
+    )
+    with pytest.raises(PlanError, match=r"rendered image is not mirror/ext:2\.0\.0"):
+        world.propose(wants_image("acme/ext", "mirror/ext"))
+    assert world.place.forge.list_all() == ()
+
+
+def test_an_image_entry_that_nothing_runs_travels_too(world: World) -> None:
+    before = with_extensions(world, "2.0.0")
+    unused = "  - name: acme/unused\n    newTag: 1.5.0\n"
+    commit_files(
+        world.origin, {"overlays/staging/shop/kustomization.yaml": before + unused}
+    )
+    outcome = world.propose(wants_image("acme/unused", "acme/unused"))
+    assert isinstance(outcome, Proposed)
 
 
 def test_a_change_that_the_base_has_already_is_nothing_to_do(world: World) -> None:
