@@ -3,8 +3,9 @@
 It asks gitops.promotion.decisions, so it cannot disagree with it. What it assumes is
 what nobody can know: health stays as it is now, nobody acts (no bump, hold, pin, pause
 or refusal comes or goes), every run is dealt with in its minute, and whatever is opened
-is merged at once, so that it soaks where it came to and may go on from there. What a
-run opens is in the source of the next way after that run, not in it.
+is merged and seen one minute after its run, so that it soaks where it came to and may
+go on from there. A minute, not none: a day of soak after today's run is not over at
+tomorrow's, and to promise that would be a lie.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from gitops.model import (
     Arrival,
@@ -24,6 +26,9 @@ from gitops.model import (
 )
 from gitops.promotion.decisions import Decision, Promote, Wait, Way, decide
 from gitops.promotion.gates import health_gate
+
+MERGED_AFTER: Final = timedelta(minutes=1)
+"""How long after its run a promotion is taken to be merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ class _Run:
                     self._move(way.target, opening.revision)
                     yield index, opening
             for target, revision in entered:
-                self._arrive(target, revision, at)
+                self._arrive(target, revision, at + MERGED_AFTER)
             self._next = [
                 self._next_run(index, at) if self._is_touched(index, at, entered) else n
                 for index, n in enumerate(self._next)

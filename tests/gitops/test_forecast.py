@@ -1,7 +1,7 @@
 """The forecast against a world that is lived through, step by step.
 
 The world below knows nothing of the forecast: it observes, lets `fared` keep the soak
-clocks, asks `decide` at every run and merges what opens at once.
+clocks, asks `decide` at every run and merges what opens a minute after it.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ class World:
                 decision = decide(way, now=moment, occurrence=moment)
                 if isinstance(decision, Promote):
                     opened.append((way.target, moment, decision.arrival.revision.tag))
+        self.now += MINUTE
         for target, _, tag in opened:
             self.put(target, tag)
         return opened
@@ -267,6 +268,10 @@ def test_what_enters_one_environment_goes_on_from_there() -> None:
     world.put(at(DEVELOPMENT), "12.1.0")
     first, second = forecast(world.ways(), now=MONDAY)
     assert [o.at for o in first.openings] == [MONDAY + 120 * MINUTE]
+    # At the next night's run a day of soak is not over: the merge took a minute.
+    assert [o.at for o in second.openings] == [MONDAY + 2 * DAY + 120 * MINUTE]
+    world.rules = rules(NIGHTLY, f"{NIGHTLY}, soak: 1439m, health: argocd")
+    first, second = forecast(world.ways(), now=MONDAY)
     assert [o.at for o in second.openings] == [MONDAY + DAY + 120 * MINUTE]
 
 
