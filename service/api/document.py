@@ -7,6 +7,7 @@ request safe to repeat, and which role a route needs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -110,12 +111,23 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 _add(operation, method, permission)
             elif method in _METHODS:
                 operation.get("responses", {}).pop("422", None)
+    made["components"]["responses"] = {
+        _name(status): {
+            "description": text,
+            "content": {MEDIA_TYPE: {"schema": _REF}},
+        }
+        for status, text in sorted({**_ALWAYS, **_CHANGING, **_CONDITIONAL}.items())
+    }
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     made["components"]["securitySchemes"] = {
         _SCHEME: {"type": "http", "scheme": "bearer"}
     }
     return made
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
 
 
 def _permissions(app: FastAPI) -> Iterator[tuple[tuple[str, str], Permission]]:
@@ -130,15 +142,12 @@ def _permissions(app: FastAPI) -> Iterator[tuple[tuple[str, str], Permission]]:
 def _add(operation: dict[str, Any], method: str, permission: Permission) -> None:
     """Add to an operation what the guard does."""
     changes = method.upper() not in SAFE
-    errors = dict(_ALWAYS) | (dict(_CHANGING) if changes else {})
+    errors = set(_ALWAYS) | (set(_CHANGING) if changes else set())
     if any(p["name"].lower() == "if-match" for p in operation.get("parameters", [])):
-        errors |= _CONDITIONAL
+        errors |= set(_CONDITIONAL)
     responses = operation["responses"]
-    for status, text in sorted(errors.items()):
-        responses[str(status)] = {
-            "description": text,
-            "content": {MEDIA_TYPE: {"schema": _REF}},
-        }
+    for status in sorted(errors):
+        responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     if changes:
         operation.setdefault("parameters", []).append(_KEY)
     operation["security"] = [{_SCHEME: []}]

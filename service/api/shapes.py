@@ -16,7 +16,6 @@ from gitops.model import (
     RemoveFile,
     SetConfig,
     SetImage,
-    SetImage,
     SetRevision,
     TargetScope,
     UnsetConfig,
@@ -327,9 +326,6 @@ def _wanted(change: Change) -> Wanted:
         case SetRevision(target=target, revision=revision):
             digest = f"@{revision.digest}" if revision.digest else ""
             return _of_target(target, "version", f"{revision.tag}{digest}")
-        case SetImage(target=target, name=name, revision=revision):
-            digest = f"@{revision.digest}" if revision.digest else ""
-            return _of_target(target, f"image {name}", f"{revision.tag}{digest}")
         case SetImage(target=target, name=name, revision=revision):
             digest = f"@{revision.digest}" if revision.digest else ""
             return _of_target(target, f"image {name}", f"{revision.tag}{digest}")

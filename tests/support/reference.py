@@ -21,6 +21,7 @@ from service.configuration import (
     RepositoryShape,
 )
 from service.settings import Settings
+from tests.support.api_reference import api_reference, openapi_reference
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
@@ -164,9 +165,11 @@ def _setting(name: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     (DOCS / "cli.md").write_text(cli_reference())
     (DOCS / "settings.md").write_text(settings_reference())
+    (DOCS / "api.md").write_text(api_reference())
+    (DOCS / "openapi.json").write_text(openapi_reference())
 
 
 if __name__ == "__main__":
