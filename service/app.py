@@ -58,7 +58,7 @@ def create_app(
     app.state.store = store
     app.state.meter = meter = Meter()
     app.state.standing = metrics.Standing(store, meter, clock)
-    app.state.desk = Desk(settings, store, clock)
+    app.state.desk = Desk(settings, store, clock, meter=meter)
     app.state.clock = clock
     app.state.clockwork = clockwork
     app.state.limits = Limits(settings)

@@ -8,8 +8,10 @@ asked for, so that every replica tells the same.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
@@ -33,6 +35,7 @@ router = APIRouter()
 WINDOW: Final = timedelta(days=30)
 _R: Final = "repository"
 _Figure: TypeAlias = Callable[[EnvironmentFigures], float | None]
+_AT_ONCE: Final = 1000
 _KEPT_S: Final = 60  # whoever asks more often gets the same delivery figures again
 
 
@@ -99,6 +102,9 @@ class Standing:
         self._meter = meter
         self._clock = clock
         self._figures: dict[str, tuple[int, Figures]] = {}
+        self._effects: Counter[tuple[str, str]] = Counter()
+        self._counted = 0
+        self._lock = Lock()
 
     def text(self, repositories: Iterable[str]) -> bytes:
         """Return the metrics of some repositories in Prometheus's text format.
@@ -119,6 +125,7 @@ class Standing:
         yield from self._last_passes(repositories, now)
         yield from self._stops(repositories)
         yield from self._sinks()
+        yield self._effects_of(repositories)
         known = {name: self._delivery(name, now) for name in repositories}
         yield from _delivery_families({n: f for n, f in known.items() if f})
 
@@ -164,6 +171,23 @@ class Standing:
         for cursor in self._store.cursors.all():
             failures.add_metric([cursor.name], cursor.failures)
         yield failures
+
+    def _effects_of(self, repositories: tuple[str, ...]) -> Metric:
+        """Count the audit trail; what was counted once is not read again."""
+        with self._lock:
+            while entries := self._store.audit.after(self._counted, _AT_ONCE):
+                self._effects.update((e.repository, e.action) for e in entries)
+                self._counted = entries[-1].number
+            found = sorted(self._effects.items())
+        family = CounterMetricFamily(
+            f"{PREFIX}_effects",
+            "Entries of the audit trail, by what happened.",
+            labels=[_R, "event"],
+        )
+        for (name, event), count in found:
+            if name in repositories:
+                family.add_metric([name, event], count)
+        return family
 
     def _delivery(self, repository: str, now: datetime) -> Figures | None:
         """Return figures that are at most a minute old; None before the first pass."""

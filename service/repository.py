@@ -28,6 +28,8 @@ from service.clock import Clock, utc_now
 from service.folders import prepare
 from service.guard import Guard
 from service.locks import exclusive
+from service.meter import Meter
+from service.meter.forge import MeteredForge
 from service.settings import Settings
 from service.store import Store
 
@@ -200,6 +202,7 @@ def open_workplace(
     progress: Progress = silent,
     *,
     clock: Clock = utc_now,
+    meter: Meter | None = None,
 ) -> Workplace:
     """Open everything that a proposal needs.
 
@@ -225,7 +228,7 @@ def open_workplace(
         prefix=settings.branch_prefix,
         identity=IDENTITY,
         mirror=mirror,
-        forge=forge,
+        forge=forge if meter is None else MeteredForge(forge, meter),
         log=store.intents,
         renderer=renderer_of(settings),
         schemas=load_schemas(settings.kubernetes),

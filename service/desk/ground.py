@@ -9,6 +9,7 @@ from gitops.model import Json
 from gitops.overlay import list_targets
 from gitops.workflow import Workplace
 from service.clock import Clock
+from service.meter import Meter
 from service.repository import (
     forge_names,
     locate,
@@ -35,10 +36,18 @@ class Asker:
 class Ground:
     """Opens repositories, and writes down what was done to them."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        *,
+        meter: Meter | None = None,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
+        self._meter = meter
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the repositories, sorted."""
@@ -88,7 +97,7 @@ class Ground:
         """
         self._check(repository)
         located = locate(self._settings, repository)
-        return open_workplace(self._settings, self._store, located)
+        return open_workplace(self._settings, self._store, located, meter=self._meter)
 
     def _check_names(
         self, repository: str, stack: str | None, environment: str | None

@@ -104,10 +104,6 @@ class Meter:
         self._forge_s = histogram(
             "forge_call_seconds", "How long they took.", "operation", buckets=_CALL_S
         )
-        self._proposals = counter(
-            "proposals", "Pull requests made or changed.", "repository", "outcome"
-        )
-        self._merges = counter("merges", "Merges through us.", "repository", "by")
         self._requests = counter(
             "http_requests", "Requests answered.", "method", "route", "status"
         )
@@ -205,14 +201,6 @@ class Meter:
         finally:
             self._forge.labels(_ours(operation), outcome).inc()
             self._forge_s.labels(_ours(operation)).observe(monotonic_s() - began)
-
-    def proposed(self, repository: str, outcome: str) -> None:
-        """Count what became of a proposal: proposed, updated, unchanged, failed."""
-        self._proposals.labels(repository, _ours(outcome)).inc()
-
-    def merged(self, repository: str, *, automatically: bool) -> None:
-        """Count a merge, by a person's word or by a rule's."""
-        self._merges.labels(repository, "rule" if automatically else "person").inc()
 
     def answered(
         self, method: str, route: str | None, status: int, *, seconds: float

@@ -241,15 +241,9 @@ def test_passes_are_counted_by_how_they_ended() -> None:
     assert counted(meter, "pass_seconds_sum", repository="fleet") == 4.2
 
 
-def test_proposals_merges_and_notifications_are_counted() -> None:
+def test_notifications_are_counted() -> None:
     meter = Meter()
-    meter.proposed("fleet", "proposed")
-    meter.merged("fleet", automatically=True)
-    meter.merged("fleet", automatically=False)
     meter.notified("chat", worked=False)
-    assert counted(meter, "proposals_total", repository="fleet", outcome="proposed")
-    assert counted(meter, "merges_total", repository="fleet", by="rule") == 1
-    assert counted(meter, "merges_total", repository="fleet", by="person") == 1
     assert counted(meter, "notifications_total", sink="chat", outcome="failed") == 1
 
 
@@ -277,7 +271,6 @@ def test_a_repository_that_left_is_not_told_any_more() -> None:
 def test_words_that_are_not_ours_share_one_label(words: list[str]) -> None:
     meter = Meter()
     for word in words:
-        meter.proposed("fleet", word)
         meter.git_command(word)(0)
         meter.looked(
             "fleet", environments=(), open_pull_requests=0, closed_gates=[word]
@@ -320,6 +313,23 @@ def test_the_store_tells_how_the_repositories_stand(store: Store) -> None:
     assert value(text, "paused", repository="fleet") == 1
     assert value(text, "paused", repository="new") == 0
     assert value(text, "missed_occurrences_total", repository="fleet") == 5
+
+
+def test_what_happened_is_counted_from_the_trail(store: Store) -> None:
+    standing = Standing(store, Meter(), lambda: NOON)
+    happened = ("pull request opened", "pull request merged", "pull request opened")
+    for event in happened:
+        for repository in ("fleet", "gone"):
+            store.audit.append(
+                by="sam", action=event, repository=repository, details={}
+            )
+        standing.text(["fleet"])  # what was counted is not counted again
+    text = standing.text(["fleet"]).decode()
+    opened = {"repository": "fleet", "event": "pull request opened"}
+    merged = {"repository": "fleet", "event": "pull request merged"}
+    assert value(text, "effects_total", **opened) == 2
+    assert value(text, "effects_total", **merged) == 1
+    assert 'repository="gone"' not in text
 
 
 def test_delivery_is_told_of_the_last_thirty_days(store: Store) -> None:
@@ -373,5 +383,5 @@ def test_the_page_lists_every_metric_and_no_other(app: FastAPI) -> None:
 
 def test_a_meter_that_nobody_reads_counts_for_itself_alone() -> None:
     one, other = Meter.silent(), Meter.silent()
-    one.merged("fleet", automatically=True)
-    assert counted(other, "merges_total", repository="fleet", by="rule") is None
+    one.notified("chat", worked=True)
+    assert counted(other, "notifications_total", sink="chat", outcome="ok") is None
