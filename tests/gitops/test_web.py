@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -83,6 +84,19 @@ def test_the_name_is_in_the_host_header_and_never_looked_up_again(web: Web) -> N
     assert [r.headers["host"] for r in server.requests] == [
         f"fleet.example.com:{server.port}"
     ]
+
+
+def test_a_connection_that_is_kept_is_not_used_for_another_address() -> None:
+    answers = iter([("127.0.0.1",), ("127.0.0.2",)])
+    with (
+        serve(lambda _: reply(b"ok")) as server,
+        Web(resolve=lambda host, port: next(answers)) as client,
+    ):
+        url = f"http://fleet.example.com:{server.port}/"
+        assert client.send("GET", url, allowed=LOOPBACK).body == b"ok"
+        with pytest.raises(WebUnavailableError, match="no connection"):
+            client.send("GET", url, allowed=LOOPBACK)  # nobody listens there
+    assert len(server.requests) == 1
 
 
 def test_a_connection_is_kept_for_the_next_request(web: Web) -> None:
@@ -272,11 +286,15 @@ def test_a_length_over_the_cap_is_not_read(web: Web) -> None:
 def test_a_bomb_is_unpacked_no_further_than_the_cap(web: Web) -> None:
     bomb = gzip.compress(b"\0" * (64 << 20))
     packed = {"Content-Encoding": "gzip"}
+    tracemalloc.start()
     with (
         serve(lambda _: reply(bomb, headers=packed)) as server,
         pytest.raises(WebError, match="more than 100000 bytes"),
     ):
         get(web, server, cap_bytes=100_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8 << 20
 
 
 def test_a_packed_answer_is_unpacked(web: Web) -> None:
@@ -328,6 +346,15 @@ def test_an_answer_that_drips_ends_at_the_deadline(
     ):
         get(web, server, deadline_s=0.3)
     assert caught.value.sent
+
+
+def test_a_flood_ends_at_the_deadline_too(web: Web) -> None:
+    # Nothing is ever waited for, so no timeout of a socket helps.
+    with (
+        serve(lambda _: endless(b"x")) as server,
+        pytest.raises(WebUnavailableError, match="in time"),
+    ):
+        get(web, server, deadline_s=0.3, cap_bytes=1 << 40)
 
 
 def test_silence_ends_at_the_deadline(web: Web) -> None:
@@ -648,7 +675,7 @@ def to(name: str, server: Server, *, authorities: str = "") -> Answer:
     allowed = Allowed(networks=LOOPBACK.networks, authorities=authorities)
     with Web(resolve=lambda host, port: ("127.0.0.1",)) as web:
         url = f"https://{name}:{server.port}/"
-        return web.send("GET", url, allowed=allowed, deadline_s=2)
+        return web.send("GET", url, allowed=allowed, deadline_s=1)
 
 
 def test_the_name_and_not_the_address_is_what_tls_checks(certificate: Path) -> None:
@@ -674,6 +701,16 @@ def test_an_authority_that_nobody_named_is_not_believed(certificate: Path) -> No
 def test_a_server_without_tls_is_not_spoken_to(certificate: Path) -> None:
     with serve(lambda _: reply(b"ok")) as server, pytest.raises(WebUnavailableError):
         to("fleet.example.com", server)
+
+
+def test_an_answer_that_drips_over_tls_ends_at_the_deadline(certificate: Path) -> None:
+    pem = (certificate / "cert.pem").read_text()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n"
+    with (
+        serve(lambda _: slowly(head), tls=over_tls(certificate)) as server,
+        pytest.raises(WebUnavailableError, match="in time"),
+    ):
+        to("fleet.example.com", server, authorities=pem)
 
 
 def test_authorities_that_are_no_pem_are_told() -> None:
