@@ -25,6 +25,7 @@ from service.auth import caller, whole_repository
 from service.clock import Clock, monotonic_s
 from service.delivery import EnvironmentFigures, Figures, Period, figures
 from service.meter import PREFIX, Meter
+from service.notify import CURSOR
 from service.repository import forge_names
 from service.settings import Settings
 from service.store import Store
@@ -34,6 +35,7 @@ router = APIRouter()
 
 WINDOW: Final = timedelta(days=30)
 _R: Final = "repository"
+_API: Final = "/api/v1"
 _Figure: TypeAlias = Callable[[EnvironmentFigures], float | None]
 _AT_ONCE: Final = 1000
 _KEPT_S: Final = 60  # whoever asks more often gets the same delivery figures again
@@ -82,10 +84,25 @@ class CountRequests:
         try:
             await self._app(scope, receive, counted)
         finally:
-            route = getattr(scope.get("route"), "path", None)
             self._meter.answered(
-                scope["method"], route, status, seconds=monotonic_s() - began
+                scope["method"],
+                _template(scope),
+                status,
+                seconds=monotonic_s() - began,
             )
+
+
+def _template(scope: Scope) -> str | None:
+    """Return the template of the path that a request took; None when none did.
+
+    A route of an included router does not know what it was included under.
+    """
+    path: str | None = getattr(scope.get("route"), "path", None)
+    if path is None or not scope["path"].startswith(f"{_API}/"):
+        return path
+    named = f"{_API}/repositories/{{repository}}"
+    is_named = "repository" in scope["path_params"] and "{repository}" not in path
+    return f"{named if is_named else _API}{path.removeprefix(_API)}"
 
 
 class Standing:
@@ -169,7 +186,9 @@ class Standing:
             "notification_failures", "Tries in a row that failed.", "sink"
         )
         for cursor in self._store.cursors.all():
-            failures.add_metric([cursor.name], cursor.failures)
+            if cursor.name.startswith(CURSOR):
+                sink = cursor.name.removeprefix(CURSOR)
+                failures.add_metric([sink], cursor.failures)
         yield failures
 
     def _effects_of(self, repositories: tuple[str, ...]) -> Metric:

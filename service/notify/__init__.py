@@ -11,11 +11,12 @@ nobody else.
     following   a thread for each sink
 """
 
-from service.notify.following import Notifier, notifying
+from service.notify.following import CURSOR, Notifier, notifying
 from service.notify.messages import Message, message_of, signed
 from service.notify.posting import Refused, Taken, Unanswered, post
 
 __all__ = [
+    "CURSOR",
     "Message",
     "Notifier",
     "Refused",

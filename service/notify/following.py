@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 from typing import Final
 
-from gitops.errors import GitopsError, StoreError
+from gitops.errors import GitopsError, StoreError, UnknownNameError
+from gitops.model import Intent, IntentId, IntentState
 from gitops.web import Web
 from service.configuration import Sink
 from service.meter import Meter
-from service.notify.messages import message_of
+from service.notify.messages import details_of, message_of, pull_request_of
 from service.notify.posting import DEADLINE_S, Refused, Taken, Unanswered, post
 from service.settings import Settings
 from service.store import Store
 from service.store.audit import Entry
 
 logger = logging.getLogger(__name__)
+
+CURSOR: Final = "notify "
+"""How the names of the sinks' cursors begin."""
 
 _AT_ONCE: Final = 100
 _POLL_S: Final = 2.0
@@ -128,7 +132,9 @@ class Notifier:
 
     def _tell_one(self, sink: Sink, cursor: str, entry: Entry) -> float | None:
         """Tell one entry; None when that is done with, else seconds to wait."""
-        message = message_of(entry, public_url=self._public_url)
+        message = message_of(
+            entry, changes=self._changes_of(entry), public_url=self._public_url
+        )
         posted = post(self._web, sink, message, deadline_s=self._deadline_s)
         self._meter.notified(sink.name, worked=isinstance(posted, Taken))
         if isinstance(posted, Taken):
@@ -145,6 +151,19 @@ class Notifier:
             },
         )
         return wait_of(posted, failures)
+
+    def _changes_of(self, entry: Entry) -> tuple[Intent, ...]:
+        """Return the changes that an entry is about, as it or its pull request says."""
+        details = details_of(entry)
+        change, number = details.get("change"), pull_request_of(details)
+        if isinstance(change, str):
+            with suppress(UnknownNameError):
+                return (self._store.intents.get(IntentId(change)),)
+        if number is not None:
+            found = self._store.intents.of_pull_request(entry.repository, number)
+            # What was overtaken by a later wish is not what the pull request says.
+            return tuple(i for i in found if i.state is not IntentState.SUPERSEDED)
+        return ()
 
     def _follow(self, sink: Sink) -> None:
         wait_s = 0.0
@@ -164,7 +183,7 @@ class Notifier:
 
 def cursor_of(sink: Sink) -> str:
     """Return the name of a sink's cursor."""
-    return f"notify {sink.name}"
+    return f"{CURSOR}{sink.name}"
 
 
 def wait_of(posted: Refused | Unanswered, failures: int) -> float | None:

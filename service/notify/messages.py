@@ -10,10 +10,11 @@ import hashlib
 import hmac
 import json
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from gitops.model import Json
+from gitops.model import Intent, Json, SetConfig, SetRevision, UnsetConfig
 from service.configuration import SinkKind
 from service.store.audit import Entry
 
@@ -53,16 +54,21 @@ class Message:
     details: dict[str, Json]
 
 
-def message_of(entry: Entry, *, public_url: str = "") -> Message:
+def message_of(
+    entry: Entry, *, changes: Iterable[Intent] = (), public_url: str = ""
+) -> Message:
     """Return the message of an entry.
 
     Args:
         entry: of the trail.
+        changes: those that it is about, for what the entry itself does not say; what
+            they do not agree on is left out.
         public_url: the service's own; empty for no links.
     """
-    details = _details(entry)
-    number = details.pop("pull_request", None)
-    pull_request = number if isinstance(number, int) else None
+    known = _agreed(changes)
+    details = {**known, **details_of(entry)}
+    pull_request = pull_request_of(details)
+    details.pop("pull_request", None)
     page = f"{public_url}/repositories/{entry.repository}"
     has_page = public_url and entry.repository
     return Message(
@@ -82,7 +88,31 @@ def message_of(entry: Entry, *, public_url: str = "") -> Message:
     )
 
 
-def _details(entry: Entry) -> dict[str, Json]:
+def _agreed(changes: Iterable[Intent]) -> dict[str, Json]:
+    """Return stack, environment and version, each where there is one only."""
+    found: dict[str, set[str]] = {
+        "stack": set(),
+        "environment": set(),
+        "version": set(),
+    }
+    for intent in changes:
+        for change in intent.plan.changes:
+            if isinstance(change, SetRevision | SetConfig | UnsetConfig):
+                found["stack"].add(change.target.stack)
+                found["environment"].add(change.target.environment)
+            if isinstance(change, SetRevision):
+                found["version"].add(change.revision.tag)
+    return {name: next(iter(said)) for name, said in found.items() if len(said) == 1}
+
+
+def pull_request_of(details: Mapping[str, Json]) -> int | None:
+    """Return the number of the pull request that an entry is about."""
+    number = details.get("pull_request")
+    return number if isinstance(number, int) else None
+
+
+def details_of(entry: Entry) -> dict[str, Json]:
+    """Read what an entry says beside who, what, when and where."""
     found = json.loads(entry.details)
     return dict(found) if isinstance(found, dict) else {}
 

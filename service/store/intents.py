@@ -146,6 +146,17 @@ class Intents:
             raise UnknownNameError(f"there is no change {intent[:40]!a}")
         return _intent(row)
 
+    def of_pull_request(self, repository: str, number: int) -> tuple[Intent, ...]:
+        """Return the intents that one pull request carries, oldest first."""
+        query = (
+            select(intents)
+            .where(intents.c.repository == repository)
+            .where(intents.c.pull_request == number)
+            .order_by(intents.c.sequence)
+        )
+        with reading(self._engine) as connection:
+            return tuple(_intent(row) for row in connection.execute(query))
+
     def page(
         self,
         repository: str,

@@ -107,6 +107,27 @@ def test_requests_are_counted_by_the_template_of_their_route(app: FastAPI) -> No
     assert value(text, name, method="GET", route=template, status="401") == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/api/v1/holds", "/api/v1/holds"),
+        (
+            "/api/v1/repositories/fleet/holds",
+            "/api/v1/repositories/{repository}/holds",
+        ),
+        ("/api/v1/repositories", "/api/v1/repositories"),
+        ("/api/v1/stacks/acme", "/api/v1/stacks/{stack}"),
+    ],
+)
+def test_a_route_of_the_api_is_told_by_its_whole_template(
+    app: FastAPI, path: str, template: str
+) -> None:
+    status = str(ask(app, path).status_code)
+    text = ask(app, "/metrics").text
+    labels = {"method": "GET", "route": template, "status": status}
+    assert value(text, "http_requests_total", **labels) == 1
+
+
 def test_what_a_stranger_asks_for_makes_no_series_of_its_own(app: FastAPI) -> None:
     def series() -> int:
         return len(read(ask(app, "/metrics").text))

@@ -16,6 +16,22 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from gitops.intents import IntentDraft
+from gitops.model import (
+    BranchName,
+    ChangeKey,
+    EnvironmentName,
+    Intent,
+    IntentState,
+    Plan,
+    PlanKind,
+    Provenance,
+    Revision,
+    SetRevision,
+    StackName,
+    Target,
+    TargetScope,
+)
 from gitops.web import Allowed, Web
 from service.clock import utc_now
 from service.configuration import Credential, Sink, SinkKind, TextFile
@@ -196,6 +212,48 @@ def test_an_entry_of_the_service_itself_has_no_repository(store: Store) -> None:
     message = message_of(entry, public_url="https://g.example.com")
     assert (message.repository, message.url) == ("", None)
     assert line_of(message) == "token created, by sam"
+
+
+def wish(store: Store, tag: str, stack: str = "acme") -> Intent:
+    """Store a bump that pull request 7 carries."""
+    target = Target(environment=EnvironmentName("production"), stack=StackName(stack))
+    revision = Revision(image="directus/directus", tag=tag)
+    intent = store.intents.record(
+        IntentDraft(
+            key=ChangeKey(f"{stack} {tag}"),
+            repository="fleet",
+            plan=Plan(
+                kind=PlanKind.BUMP,
+                scope=TargetScope(target=target),
+                changes=(SetRevision(target=target, revision=revision),),
+                provenance=Provenance(requested_by="sam"),
+            ),
+            branch=BranchName(f"directus-gitops/production/{stack}"),
+            created_at=NOON,
+        )
+    )
+    return store.intents.advance(intent.id, IntentState.PR_OPEN, pull_request=7)
+
+
+def test_what_an_entry_does_not_say_is_read_from_its_change(
+    store: Store, web: Web, sink: Sink, receiver: Receiver
+) -> None:
+    with notifying(store, sink, web=web) as notifier:
+        notifier.tell(sink)
+        happen(store, "change requested", change=wish(store, "12.4.1").id)
+        happen(store, "pull request opened", pull_request=7)
+        notifier.tell(sink)
+        wish(store, "12.4.1", stack="shop")
+        happen(store, "pull request updated", pull_request=7)
+        happen(store, "change requested", change="none")
+        notifier.tell(sink)
+    said = [
+        tuple(json.loads(r.body)[k] for k in ("stack", "environment", "version"))
+        for r in receiver.requests
+    ]
+    whole = ("acme", "production", "12.4.1")
+    group = (None, "production", "12.4.1")
+    assert said == [whole, whole, group, (None, None, None)]
 
 
 # --- once, in order, from now on ---
