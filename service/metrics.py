@@ -54,8 +54,10 @@ def metrics(request: Request) -> Response:
         whole_repository(caller(request))
     meter: Meter = request.app.state.meter
     told: Standing = request.app.state.standing
+    names = forge_names(settings)
+    meter.keep_only(names)
     return Response(
-        generate_latest(meter.registry) + told.text(forge_names(settings)),
+        generate_latest(meter.registry) + told.text(names),
         media_type=CONTENT_TYPE_LATEST,
     )
 

@@ -32,7 +32,7 @@ def described(settings: Settings, _clock: Clock) -> Iterator[Check]:
     repositories, sinks = settings.repositories, settings.sinks
     known = forge_names(settings)
     yield Check.ok(
-        "service.toml", f"{len(repositories)} repositories, {len(sinks)} sinks"
+        "service.toml", f"repositories: {len(repositories)}, sinks: {len(sinks)}"
     )
     for repository in repositories:
         name = f"{repository.name}/described"

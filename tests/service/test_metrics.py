@@ -406,3 +406,12 @@ def test_a_meter_that_nobody_reads_counts_for_itself_alone() -> None:
     one, other = Meter.silent(), Meter.silent()
     one.notified("chat", worked=True)
     assert counted(other, "notifications_total", sink="chat", outcome="ok") is None
+
+
+def test_a_repository_that_is_gone_is_told_no_more(app: FastAPI) -> None:
+    meter: Meter = app.state.meter
+    for name in ("fleet", "gone"):
+        meter.looked(name, environments=(), open_pull_requests=1)
+    text = ask(app, "/metrics").text
+    assert value(text, "open_pull_requests", repository="fleet") == 1
+    assert "gone" not in text
