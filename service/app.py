@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +41,7 @@ def create_app(
     *,
     clock: Clock = utc_now,
     clockwork: api.Alarm | None = None,
+    meter: Meter | None = None,
 ) -> FastAPI:
     """Return the application over an open store.
 
@@ -47,6 +50,7 @@ def create_app(
         store: the open database.
         clock: the source of `now`.
         clockwork: told when there is something to do; None where nobody is.
+        meter: what /metrics shows; None for one of its own.
     """
     app = FastAPI(
         title="directus-gitops",
@@ -56,7 +60,8 @@ def create_app(
     )
     app.state.settings = settings
     app.state.store = store
-    app.state.meter = meter = Meter()
+    meter = meter or Meter()
+    app.state.meter = meter
     app.state.standing = metrics.Standing(store, meter, clock)
     app.state.desk = Desk(settings, store, clock, meter=meter)
     app.state.clock = clock
@@ -99,9 +104,21 @@ def _known_error(_request: Request, error: Exception) -> Response:
     return problems.of_error(error)
 
 
-def _http_error(_request: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": ", ".join(_methods(request))}
     return problems.of_http(error)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of a path; each route only knows its own."""
+    path = request.url.path
+    found: set[str] = set()
+    for context in iter_route_contexts(request.app.routes):
+        if context.path_regex.match(path):
+            found |= context.methods or set()
+    return sorted(found)
 
 
 def _bad_request(_request: Request, error: Exception) -> Response:

@@ -54,6 +54,7 @@ _CHANGING: Final[Mapping[int, str]] = {
     413: "The body is larger than 1 MiB",
     415: "The body is not declared as JSON",
 }
+_ASK_FOR_A_TOKEN: Final = frozenset({"/metrics"})  # although it is not of the API
 _CONDITIONAL: Final = {412: "It has changed since you looked at it"}
 _KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
@@ -109,8 +110,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
             permission = permissions.get((path, method))
             if method in _METHODS and permission is not None:
                 _add(operation, method, permission)
-            elif method in _METHODS:
-                operation.get("responses", {}).pop("422", None)
+            elif path in _ASK_FOR_A_TOKEN:
+                _add_errors(operation, {401, 403, 429})
     made["components"]["responses"] = {
         _name(status): {
             "description": text,
@@ -124,6 +125,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         _SCHEME: {"type": "http", "scheme": "bearer"}
     }
     return made
+
+
+def _add_errors(operation: dict[str, Any], errors: set[int]) -> None:
+    for status in sorted(errors):
+        reference = f"#/components/responses/{_name(status)}"
+        operation["responses"][str(status)] = {"$ref": reference}
 
 
 def _name(status: int) -> str:
@@ -145,9 +152,7 @@ def _add(operation: dict[str, Any], method: str, permission: Permission) -> None
     errors = set(_ALWAYS) | (set(_CHANGING) if changes else set())
     if any(p["name"].lower() == "if-match" for p in operation.get("parameters", [])):
         errors |= set(_CONDITIONAL)
-    responses = operation["responses"]
-    for status in sorted(errors):
-        responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
+    _add_errors(operation, errors)
     if changes:
         operation.setdefault("parameters", []).append(_KEY)
     operation["security"] = [{_SCHEME: []}]

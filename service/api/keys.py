@@ -47,7 +47,7 @@ class TokenWanted(Strict):
         description="Who will hold it; shown as who asked.", examples=["ci"]
     )
     stack: Name | None = Field(
-        default=None, description="Good for this stack only.", examples=["shop"]
+        default=None, description="Good for this stack only.", examples=["example"]
     )
     environment: Name | None = Field(
         default=None,

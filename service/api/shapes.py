@@ -50,7 +50,7 @@ class Listed(Shape):
 class Hold(Shape):
     """A person's "stop here"; null means every one."""
 
-    stack: str | None = Field(examples=["shop"])
+    stack: str | None = Field(examples=["example"])
     environment: str | None = Field(examples=["production"])
     reason: str = Field(examples=["Black Friday"])
     by: str = Field(examples=["ada"])
@@ -71,7 +71,7 @@ class Hold(Shape):
 class Pin(Shape):
     """A target that no promotion moves, as after a rollback."""
 
-    stack: str = Field(examples=["shop"])
+    stack: str = Field(examples=["example"])
     environment: str = Field(examples=["production"])
     version: str = Field(examples=["12.4.0"])
     reason: str
@@ -181,7 +181,7 @@ class Standing(Shape):
 class Stack(Shape):
     """One stack in its environments."""
 
-    name: str = Field(examples=["shop"])
+    name: str = Field(examples=["example"])
     environments: list[Standing]
 
 
@@ -254,7 +254,7 @@ class Finding(Shape):
 class Wanted(Shape):
     """One thing that a change wants; null where it does not apply."""
 
-    stack: str | None = Field(examples=["shop"])
+    stack: str | None = Field(examples=["example"])
     environment: str | None = Field(examples=["staging"])
     key: str = Field(
         description="`version`, a key of config.env, or a file.",
@@ -271,14 +271,14 @@ class ChangeShape(Shape):
     id: str = Field(examples=["3f1c2a9be0d47c55"])
     state: model.IntentState
     kind: model.PlanKind
-    stack: str | None = Field(examples=["shop"])
+    stack: str | None = Field(examples=["example"])
     environment: str | None = Field(examples=["staging"])
     wanted: list[Wanted]
     findings: list[Finding]
     requested_by: str = Field(examples=["ci"])
     reason: str
     created_at: datetime
-    branch: str = Field(examples=["directus-gitops/staging/shop"])
+    branch: str = Field(examples=["directus-gitops/staging/example"])
     commit: str | None
     pull_request: int | None
     error: str = Field(description="Why it failed; empty otherwise.")
@@ -352,7 +352,6 @@ class Changes(Listed):
 class NothingToDo(Shape):
     """The base branch says so already."""
 
-    id: None = None
     state: str = Field(default="unchanged", examples=["unchanged"])
     reason: str = Field(examples=["main says so already"])
 
@@ -523,7 +522,7 @@ class Expected(Shape):
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
-    stack: str = Field(examples=["shop"])
+    stack: str = Field(examples=["example"])
     source: str = Field(serialization_alias="from", examples=["development"])
     to: str = Field(examples=["staging"])
     decision: str = Field(description="promote, wait or rest", examples=["wait"])

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from gitops import environment_name, stack_name, target
 from gitops.errors import UnknownNameError
@@ -31,6 +39,7 @@ from service.api.shapes import (
     stacks_of,
 )
 from service.api.words import (
+    NAME,
     EnvironmentPath,
     Name,
     Page,
@@ -43,11 +52,12 @@ from service.api.words import (
 )
 from service.auth import covers, touches
 from service.desk import Accepted, Desk, Station
-from service.problems import Refused, naming
+from service.problems import naming
 from service.store import Role, Token
 
 router = APIRouter(route_class=Guarded, tags=["stacks"])
 
+EVERY: Final = "*"
 _AT = "/stacks/{stack}/environments/{environment}"
 _UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": NothingToDo, "description": "Nothing to do"}
@@ -95,13 +105,42 @@ class Rollback(Strict):
     reason: Reason = ""
 
 
-NameOrEvery = Annotated[
-    str, StringConstraints(pattern=r"^(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$")
-]
+_MANY: Final = 10_000
 
 
 def _each_once(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
+
+
+def _every_or_names(names: list[str]) -> list[str]:
+    if EVERY in names and names != [EVERY]:
+        raise PydanticCustomError("input", '"*" stands alone, or names do')
+    return _each_once(names)
+
+
+Stacklist = Annotated[
+    list[Annotated[str, StringConstraints(pattern=rf"^\*$|{NAME}", max_length=63)]],
+    Field(min_length=1, max_length=_MANY),
+    AfterValidator(_every_or_names),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": {"type": "string", "const": EVERY},
+                    "minItems": 1,
+                    "maxItems": 1,
+                },
+                {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": NAME, "maxLength": 63},
+                    "minItems": 1,
+                    "maxItems": _MANY,
+                },
+            ]
+        }
+    ),
+]
 
 
 class Bumps(Strict):
@@ -111,14 +150,8 @@ class Bumps(Strict):
     environments: Annotated[list[Name], AfterValidator(_each_once)] = Field(
         min_length=1, max_length=100, examples=[["development"]]
     )
-    stacks: Annotated[
-        list[NameOrEvery],
-        AfterValidator(_each_once),
-    ] = Field(
-        min_length=1,
-        max_length=10_000,
-        description='Names, or "*" alone for every stack.',
-        examples=[["*"]],
+    stacks: Stacklist = Field(
+        description='Names, or "*" alone for every stack.', examples=[["*"]]
     )
     reason: Reason = ""
 
@@ -146,6 +179,12 @@ class Configure(Strict):
         default_factory=list, max_length=200, description="Keys to remove."
     )
     reason: Reason = ""
+
+    @model_validator(mode="after")
+    def _names_a_key(self) -> Self:
+        if not self.wanted and not self.unset:
+            raise PydanticCustomError("input", "no key is named in set or unset")
+        return self
 
 
 @router.get("/stacks", summary="Where every stack stands")
@@ -324,11 +363,7 @@ def bump_many(
     With "*", stacks that are held or newer already are left out; one that is named
     must be able to move. What one environment refuses is refused for all.
     """
-    every = wanted.stacks == ["*"]
-    if "*" in wanted.stacks and not every:
-        raise Refused(
-            422, 'body.stacks: "*" stands alone, or names do', field="body.stacks"
-        )
+    every = wanted.stacks == [EVERY]
     for environment in wanted.environments:
         for stack in wanted.stacks:
             if not covers(token, None if every else stack, environment):

@@ -55,7 +55,7 @@ def checked(check: Callable[[], object], text: str) -> str:
 
 
 StackPath = Annotated[
-    str, Path(pattern=NAME, max_length=63, description="A stack.", examples=["shop"])
+    str, Path(pattern=NAME, max_length=63, description="A stack.", examples=["example"])
 ]
 EnvironmentPath = Annotated[
     str,
