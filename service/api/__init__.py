@@ -2,7 +2,7 @@
 
     guard       who may call a route, how often, once only        (before everything)
     body once   what a request's body may be; one answer a key
-    words       the parts of requests                shapes   the answers
+    words asks  the parts of requests                shapes   the answers
     stacks proposals stops watching keys health      the routes
     document    the OpenAPI document
 
