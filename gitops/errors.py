@@ -29,6 +29,7 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     ├── WebError                   a server that we must not reach, or that misbehaves
     │   └── WebUnavailableError    no answer, or it broke off; sent            retryable
     └── StoreError                 the service's own database or lock         retryable
+        ├── BusyError              another process writes the same repository  retryable
         └── LeaseLostError         another process may write now; we may not  retryable
 """
 
@@ -288,6 +289,10 @@ class StoreError(GitopsError):
 
     code = "store"
     retryable = True
+
+
+class BusyError(StoreError):
+    """Another process writes the same repository, and did so for the whole wait."""
 
 
 class LeaseLostError(StoreError):

@@ -20,15 +20,17 @@ from gitops.model import (
     Hold,
     Intent,
     MergePolicy,
+    Plan,
     PlanKind,
     PromotionRule,
     PullRequest,
-    Scope,
+    RemoveFile,
     SetRevision,
     Severity,
     StackName,
     TargetScope,
     Tree,
+    WriteFile,
 )
 from gitops.overlay import read_overlay
 from gitops.promotion import is_frozen
@@ -149,24 +151,29 @@ def _is_lasting(finding: Finding) -> bool:
 
 def _stops(hold: Hold, intents: Sequence[Intent]) -> bool:
     return any(
-        intent.plan.kind not in _EXEMPT_FROM_HOLDS and _touches(hold, intent.plan.scope)
+        intent.plan.kind not in _EXEMPT_FROM_HOLDS and _touches(hold, intent.plan)
         for intent in intents
     )
 
 
-def _touches(hold: Hold, scope: Scope) -> bool:
-    stack: StackName | None = None
-    environment: EnvironmentName | None = None
-    match scope:
+def _touches(hold: Hold, plan: Plan) -> bool:
+    """Whether a hold is about anything that a plan changes."""
+    places: list[tuple[StackName | None, EnvironmentName | None]] = [
+        (change.target.stack, change.target.environment)
+        for change in plan.changes
+        if not isinstance(change, (WriteFile, RemoveFile))
+    ]
+    match plan.scope:
         case TargetScope(target=target):
-            stack, environment = target.stack, target.environment
-        case GroupScope(environment=name):
-            environment = name
+            places.append((target.stack, target.environment))
+        case GroupScope(environment=environment):
+            places.append((None, environment))
         case _:
-            pass
-    by_stack = hold.stack is None or hold.stack == stack
-    by_environment = hold.environment is None or hold.environment == environment
-    return by_stack and by_environment
+            places.append((None, None))
+    return any(
+        hold.stack in (None, stack) and hold.environment in (None, environment)
+        for stack, environment in places
+    )
 
 
 def _told(hold: Hold) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import StoreError
+from gitops.errors import BusyError, StoreError
 from service.clock import monotonic_s, wait_s
 
 _POLL_S: Final = 0.05
@@ -29,7 +29,8 @@ def exclusive(path: Path, *, wait: float, what: str) -> Iterator[None]:
         what: named in the error, e.g. "repository shop".
 
     Raises:
-        StoreError: somebody else held it for the whole time, or there can be no lock.
+        BusyError: somebody else held it for the whole time.
+        StoreError: there can be no lock.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def _acquire(descriptor: int, wait: float, what: str) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if monotonic_s() >= deadline:
-                raise StoreError(
+                raise BusyError(
                     f"{what} is being written by another process",
                     hint=f"it was still so after {wait:g} s; try again",
                 ) from None

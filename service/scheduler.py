@@ -2,7 +2,9 @@
 
 APScheduler is only an alarm clock (R14): it keeps no job anywhere, and knows nothing of
 the schedules in gitops.yaml, whose runs the pass itself counts. One pass at a time over
-a repository; repositories run side by side, so a sick one holds up no other.
+a repository; repositories run side by side, so a sick one holds up no other. Of several
+replicas one makes the pass of an interval, and the others see that it has been made;
+when that one dies, the next alarm of another finds it missing.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 _SIDE_BY_SIDE: Final = 8
 _PATIENT_PASSES: Final = 5  # equal failures, after which passes become rarer
 _RAREST_S: Final = 1800
+_FRESH: Final = 0.9  # of an interval: our own alarm may ring a little early
 _DISCOVER: Final = "-discover"  # no name of a repository begins so
 
 
@@ -126,23 +129,34 @@ class Clockwork:
             if self._is_stopping or name in self._running:
                 return
             self._running.add(name)
+            is_asked = name in self._asked
             self._asked.discard(name)
-        report = None
+        report, fresh_s = None, 0.0
         try:
-            if name in self._reconciler.repositories():
+            if not is_asked:
+                fresh_s = self._freshness_s(name)
+            if not fresh_s and name in self._reconciler.repositories():
                 report = self._reconciler.pass_over(name)
         except Exception:
             # The store itself has failed; nothing is lost, and later it may be back.
             logger.exception("a pass could not be recorded", extra={"repository": name})
         finally:
-            self._ended(name, report)
+            self._ended(name, report, fresh_s)
 
-    def _ended(self, name: str, report: PassReport | None) -> None:
+    def _freshness_s(self, name: str) -> float:
+        """Return for how long what another replica has just done is enough; else 0."""
+        age_s = self._reconciler.age_s(name)
+        if age_s is None or not 0 <= age_s < _FRESH * self._interval_s:
+            return 0.0
+        return self._interval_s - age_s
+
+    def _ended(self, name: str, report: PassReport | None, fresh_s: float) -> None:
         with self._state:
             self._running.discard(name)
             if not self._is_stopping:
                 is_asked = name in self._asked or (report is not None and report.again)
-                self._ring(name, after_s=0 if is_asked else self._pause_s(report))
+                pause_s = fresh_s or self._pause_s(report)
+                self._ring(name, after_s=0 if is_asked else pause_s)
             self._state.notify_all()
 
     def _pause_s(self, report: PassReport | None) -> float:

@@ -306,6 +306,14 @@ class Settings(BaseSettings):
                 )
         return described
 
+    def check(self) -> None:
+        """Read everything that is read only when it is needed.
+
+        Raises:
+            InputError: see repositories and sinks.
+        """
+        _ = self.repositories, self.sinks
+
     def repository(self, name: str) -> RepositorySettings:
         """Return what the operator says of a repository.
 

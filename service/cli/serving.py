@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from gitops.errors import InputError
 from service.cli.options import AsJson, Data
+
+# Together less than the 30 s that an orchestrator gives a process by default.
+_REQUESTS_END_S: Final = 8
+_PASSES_END_S: Final = 15
 
 
 def serve(
@@ -23,48 +28,70 @@ def serve(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the pages, the API and clones until interrupted.
+    """Serve the pages, the API and clones, and make the passes, until interrupted.
 
     A second service on the same data folder refuses to start.
     """
     import uvicorn
 
     from gitops.git import attend_git
+    from gitops.web import Web
     from service import settings as settings_module
     from service.app import create_app
     from service.cli.output import Output, remark
-    from service.clock import utc_now
+    from service.clock import utc_now, wait_s
     from service.locks import exclusive
     from service.logs import configure
+    from service.meter import Meter
     from service.notify import notifying
+    from service.reconcile import Reconciler, observer_of
+    from service.scheduler import Clockwork
+    from service.server import Server
     from service.store import Store
 
     settings = settings_module.load(data=data, host=host, port=port)
+    settings.check()
     configure(settings.log_level)
     lock = settings.data / "locks" / "serve"
+    meter = Meter()
+    attend_git(meter.git_command)
     # uvicorn ends in good order, then raises the signal again: that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         exclusive(lock, wait=0, what="the data folder"),
         closing(Store(settings.database, settings.data, utc_now)) as store,
+        Web(wait=wait_s) as web,
+        notifying(settings, store, meter),
         _listening(settings.host, settings.port) as listening,
     ):
-        app = create_app(settings, store)
-        meter = app.state.meter
-        attend_git(meter.git_command)
+        reconciler = Reconciler(
+            settings,
+            store,
+            utc_now,
+            observer=observer_of(settings, web),
+            meter=meter,
+        )
+        clockwork = Clockwork(reconciler, interval_s=settings.interval_s)
+        app = create_app(settings, store, clockwork=clockwork, meter=meter)
         config = uvicorn.Config(
             app,
             log_config=None,
             server_header=False,
-            timeout_graceful_shutdown=20,
+            timeout_graceful_shutdown=_REQUESTS_END_S,
         )
         address = _address(settings.host, listening.getsockname()[1])
         out = Output(as_json=as_json)
         out.document({"url": address})
         sys.stdout.flush()  # whoever waits for the address reads it now
         remark(f"Serving {address} (stop with Ctrl-C)")
-        with notifying(settings, store, meter):
-            uvicorn.Server(config).run(sockets=[listening])
+        clockwork.start()
+        try:
+            Server(config, at_end=app.state.events.close).run(sockets=[listening])
+        finally:
+            if not clockwork.stop(_PASSES_END_S):
+                # Threads cannot be ended. What they do is finished by the next start.
+                remark("Stopped in the middle of a pass; the next start goes on.")
+                os._exit(0)
 
 
 def _listening(host: str, port: int) -> socket.socket:

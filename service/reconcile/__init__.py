@@ -13,8 +13,8 @@ Promise: idempotent. A second pass over an unchanged world writes nothing outsid
 pass that was killed anywhere is finished by the next one.
 """
 
-from service.reconcile.observing import Observer
+from service.reconcile.observing import Observer, observer_of
 from service.reconcile.reconciler import PassReport, Reconciler
 from service.reconcile.ways import way_into, ways
 
-__all__ = ["Observer", "PassReport", "Reconciler", "way_into", "ways"]
+__all__ = ["Observer", "PassReport", "Reconciler", "observer_of", "way_into", "ways"]

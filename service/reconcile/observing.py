@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from gitops.model import (
@@ -14,7 +14,10 @@ from gitops.model import (
     Target,
 )
 from gitops.promotion import NO_HEALTH, fared
+from gitops.web import Web
+from service.observe import observe
 from service.reconcile.ground import Ground
+from service.settings import Settings
 
 Seen: TypeAlias = tuple[Target, str, Sighting]
 Observer: TypeAlias = Callable[[str, Sequence[Overlay], CommitId], Iterable[Seen]]
@@ -25,6 +28,23 @@ branch commit; what does not answer is Health.UNKNOWN, never an error."""
 def nobody(_repository: str, _overlays: Sequence[Overlay], _at: CommitId) -> list[Seen]:
     """Observe nothing: no health source is set up."""
     return []
+
+
+def observer_of(settings: Settings, web: Web) -> Observer:
+    """Return the observer that asks what the operator has set up.
+
+    Args:
+        settings: with the health sources of each repository.
+        web: the client for them all.
+    """
+
+    def ask(
+        repository: str, overlays: Sequence[Overlay], commit: CommitId
+    ) -> Iterator[Seen]:
+        sources = settings.repository(repository).health
+        return observe(sources, overlays, web=web, commit=commit)
+
+    return ask
 
 
 def store_sightings(ground: Ground, seen: Iterable[Seen]) -> None:

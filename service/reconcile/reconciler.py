@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gitops.errors import GitopsError
+from gitops.errors import BusyError, GitopsError
 from gitops.model import CommitId, PullRequest
 from gitops.overlay import read_overlays
+from gitops.promotion import Wait, decide
 from gitops.workflow import (
     Workplace,
     look,
@@ -18,7 +19,8 @@ from gitops.workflow import (
     settle,
     tend,
 )
-from service.clock import Clock
+from service.clock import Clock, monotonic_s
+from service.meter import Meter, Passed
 from service.reconcile import telling
 from service.reconcile.arriving import record_arrivals
 from service.reconcile.ground import Ground
@@ -30,6 +32,7 @@ from service.reconcile.observing import (
 )
 from service.reconcile.restoring import roll_back_failed
 from service.reconcile.scheduling import run_schedules
+from service.reconcile.ways import ways
 from service.repository import forge_names, locate, open_workplace, writing
 from service.settings import Settings
 from service.store import PassState, Store, VoteKind
@@ -50,6 +53,7 @@ class PassReport:
         failures: how many passes in a row ended with this problem.
         effects: what it did, a line each, as the audit trail has it.
         again: whether there is more to do at once: a merge has moved the base branch.
+        elsewhere: another process was at work on it; nothing was done here.
     """
 
     repository: str
@@ -58,6 +62,7 @@ class PassReport:
     failures: int = 0
     effects: tuple[str, ...] = ()
     again: bool = False
+    elsewhere: bool = False
 
 
 class Reconciler:
@@ -68,6 +73,7 @@ class Reconciler:
         store: its memory.
         clock: the source of `now`.
         observer: asks the health sources.
+        meter: counts what is done.
     """
 
     def __init__(
@@ -77,15 +83,22 @@ class Reconciler:
         clock: Clock,
         *,
         observer: Observer = nobody,
+        meter: Meter | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._observer = observer
+        self._meter = meter or Meter.silent()
 
     def repositories(self) -> tuple[str, ...]:
         """Return the names of the repositories that there are now."""
         return forge_names(self._settings)
+
+    def age_s(self, name: str) -> float | None:
+        """Return the seconds since a process ended a pass; None before the first."""
+        last = self._store.passes.last(name)
+        return None if last is None else (self._clock() - last.at).total_seconds()
 
     def pass_over(self, name: str) -> PassReport:
         """Make one pass; what fails is recorded and told, never raised.
@@ -93,9 +106,20 @@ class Reconciler:
         A bug ends the pass as well, with its trace in the log: the other repositories
         go on, and this one is tried again.
         """
+        began = monotonic_s()
+        report = self._attempt(name)
+        outcome = Passed.DEGRADED if report.problem else Passed.WORKED
+        if report.elsewhere:
+            outcome = Passed.ELSEWHERE
+        self._meter.pass_ended(name, outcome, seconds=monotonic_s() - began)
+        return report
+
+    def _attempt(self, name: str) -> PassReport:
         before = self._store.passes.last(name)
         try:
             report = self._pass_over(name)
+        except BusyError:
+            return PassReport(repository=name, commit=None, elsewhere=True)
         except GitopsError as error:
             report = PassReport(repository=name, commit=None, problem=error.message)
         except Exception:
@@ -115,7 +139,9 @@ class Reconciler:
 
     def _pass_over(self, name: str) -> PassReport:
         located = locate(self._settings, name)
-        place = open_workplace(self._settings, self._store, located, clock=self._clock)
+        place = open_workplace(
+            self._settings, self._store, located, clock=self._clock, meter=self._meter
+        )
         # Asking the outside takes long, and needs nothing that others write.
         looked = self._ground(place)
         seen = tuple(self._observer(name, looked.overlays, looked.world.commit))
@@ -160,7 +186,26 @@ class Reconciler:
             votes=lambda shown: _votes(ground, shown),
         )
         merged = telling.merged(ground, attempts)
+        self._look_back(ground)
         return replace(report, effects=(*effects, *merged), again=bool(merged))
+
+    def _look_back(self, ground: Ground) -> None:
+        """Give the meter what it shows: what waits, and why."""
+        known = ways(ground.place, ground.store, ground.world, ground.now)
+        decisions = [decide(way, now=ground.now, occurrence=None) for way in known]
+        live = ground.store.intents.live(ground.name)
+        self._meter.looked(
+            ground.name,
+            environments=[e.name for e in ground.world.fleet.environments],
+            open_pull_requests=len({i.pull_request for i in live} - {None}),
+            closed_gates=[
+                gate.name
+                for decision in decisions
+                if isinstance(decision, Wait)
+                for gate in decision.gates
+                if not gate.is_open
+            ],
+        )
 
 
 def _votes(

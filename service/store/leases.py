@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from gitops.errors import StoreError
+from gitops.errors import BusyError, StoreError
 from service.clock import monotonic_s, wait_s
 from service.store.fence import HELD, NOW, Lease
 from service.store.transactions import UNLOCKED, changing, retried
@@ -67,7 +67,7 @@ class Leases:
             wait: seconds to wait for another holder.
 
         Raises:
-            StoreError: somebody else held it for the whole time.
+            BusyError: somebody else held it for the whole time.
             LeaseLostError: in the body, by whatever wants to write too late.
         """
         lease = self._wait_for(name, wait)
@@ -90,7 +90,7 @@ class Leases:
         while (lease := self._take(name)) is None:
             left = deadline - monotonic_s()
             if left <= 0:
-                raise StoreError(
+                raise BusyError(
                     f"{name} is being written by another process",
                     hint=f"it was still so after {wait:g} s; try again",
                 )

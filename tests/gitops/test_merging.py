@@ -29,7 +29,9 @@ from gitops.model import (
     Provenance,
     PullRequest,
     PullRequestState,
+    Revision,
     Scope,
+    SetRevision,
     Severity,
     StackName,
     TargetScope,
@@ -192,6 +194,18 @@ def test_a_hold_on_everything_stops_groups_and_upgrades() -> None:
     assert closed(group, holds=(hold(None, "staging"),))
     assert closed(base, holds=(hold(),))
     assert not closed(base, holds=(hold("shop"),))
+
+
+def test_a_hold_on_one_stack_stops_the_group_that_carries_it() -> None:
+    change = SetRevision(
+        target=target("shop", "staging"), revision=Revision(image="i", tag="1")
+    )
+    group = intent(scope=GroupScope(environment=STAGING, group="all"))
+    carrying = replace(group, plan=replace(group.plan, changes=(change,)))
+    assert closed(carrying, holds=(hold("shop"),))
+    assert closed(carrying, holds=(hold("shop", "staging"),))
+    assert not closed(carrying, holds=(hold("blog"),))
+    assert not closed(carrying, holds=(hold("shop", "production"),))
 
 
 def test_approvals_count_once_a_person_on_the_current_head_without_the_author() -> None:

@@ -21,10 +21,14 @@ class Passes:
         self.names = names
         self.made: list[str] = []
         self.on_pass: Callable[[str], PassReport | None] = lambda _name: None
+        self.age: float | None = None
         self.changed = threading.Condition()
 
     def repositories(self) -> tuple[str, ...]:
         return self.names
+
+    def age_s(self, _name: str) -> float | None:
+        return self.age
 
     def pass_over(self, name: str) -> PassReport:
         with self.changed:
@@ -152,3 +156,21 @@ def test_passes_become_rarer_where_they_fail_again_and_again(
     clockwork = Clockwork(Passes(), interval_s=60)  # type: ignore[arg-type]  # stands in
     report = PassReport(repository="a", commit=None, problem="x", failures=failures)
     assert clockwork._pause_s(report) == pause_s
+
+
+def test_what_another_replica_has_just_done_is_not_done_again_unless_asked() -> None:
+    passes = Passes("a")
+    passes.age = 1
+    with running(passes) as clockwork:
+        clockwork.wake("a")
+        passes.wait_for(lambda: passes.made == ["a"])
+        assert clockwork.wait_idle(PATIENCE_S)
+    assert passes.made == ["a"], "the first alarm found it done"
+
+
+def test_a_replica_that_died_leaves_a_gap_that_the_next_alarm_finds() -> None:
+    passes = Passes("a")
+    passes.age = 0.01
+    with running(passes, interval_s=0.1):
+        passes.age = 0.2
+        passes.wait_for(lambda: "a" in passes.made)
