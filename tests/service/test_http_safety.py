@@ -33,7 +33,7 @@ POLICY = {
     "base-uri 'none'",
     "form-action 'self'",
 }
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{7*7}}"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{613*617}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +285,7 @@ def test_hostile_texts_are_texts_on_every_page(served: House, lab: Lab) -> None:
         answer = ask(served.app, path, headers=token)
         assert answer.status_code == 200
         assert "&lt;script&gt;alert(1)" in answer.text
-        for alive in ("<script", "<img", "49", "</pre><"):
+        for alive in ("<script", "<img", "378221", "</pre><"):
             assert alive not in answer.text
 
 
