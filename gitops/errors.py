@@ -20,7 +20,7 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── MirrorError            our copy of the repository is damaged      retryable
     │   ├── PushRejectedError      the remote moved under us                  retryable
     │   └── HumanOwnedError        a person has pushed to our branch
-    ├── WriteForbiddenError        nothing may be written outside just now        retryable
+    ├── WriteForbiddenError        nothing may be written outside now         retryable
     ├── ForgeError                 the forge refused
     │   ├── ForgeDeniedError       credentials or rights
     │   ├── ForgeNotFoundError     no such pull request
