@@ -9,8 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from logging.handlers import QueueHandler
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from typing import Final
+
+_WAITING: Final = 10_000  # records: some seconds of a busy service
+_LOOKS_S: Final = 0.1
+_LAST_WORDS_S: Final = 2.0
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _SHAPES: Final = re.compile(
@@ -51,10 +59,64 @@ class JsonLines(logging.Formatter):
         return redact(json.dumps(fields, default=str), self._known)
 
 
-def configure(level: str, known_secrets: Iterable[str] = ()) -> None:
-    """Send everything to standard error as JSON lines."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(known_secrets))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+class Unhurried(QueueHandler):
+    """Hands records to a thread that writes them; nobody waits for a slow reader.
+
+    Where the reader of the log is so slow that the queue is full, lines are dropped:
+    the service is worth more than its log. How many, the next line says.
+    """
+
+    def __init__(self, records: Queue[logging.LogRecord]) -> None:
+        super().__init__(records)
+        self._dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Leave the record whole: it stays in this process."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Take a record, or count it as dropped."""
+        if self._dropped:
+            record.dropped_before = self._dropped
+        try:
+            self.queue.put_nowait(record)
+        except Full:
+            self._dropped += 1
+        else:
+            self._dropped = 0
+
+
+@contextmanager
+def configured(level: str, known_secrets: Iterable[str] = ()) -> Iterator[None]:
+    """Send everything to standard error as JSON lines while the body runs.
+
+    At the end it waits a moment for what is still to be written, not for ever.
+    """
+    sink = logging.StreamHandler()
+    sink.setFormatter(JsonLines(known_secrets))
+    records: Queue[logging.LogRecord] = Queue(_WAITING)
+    logging.basicConfig(level=level.upper(), handlers=[Unhurried(records)], force=True)
     # httpx writes whole addresses, query included, at INFO.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    ended = Event()
+    writer = Thread(target=_write, args=(records, sink, ended), name="log", daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join(_LAST_WORDS_S)
+
+
+def _write(
+    records: Queue[logging.LogRecord], sink: logging.Handler, end: Event
+) -> None:
+    """Write records as they come, until the end and until none is left."""
+    while True:
+        try:
+            record = records.get(timeout=_LOOKS_S)
+        except Empty:
+            if end.is_set():
+                return
+        else:
+            sink.handle(record)

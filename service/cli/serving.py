@@ -41,7 +41,7 @@ def serve(
     from service.cli.output import Output, remark
     from service.clock import utc_now, wait_s
     from service.locks import exclusive
-    from service.logs import configure
+    from service.logs import configured
     from service.meter import Meter
     from service.notify import notifying
     from service.reconcile import Reconciler, observer_of
@@ -51,13 +51,13 @@ def serve(
 
     settings = settings_module.load(data=data, host=host, port=port)
     settings.check()
-    configure(settings.log_level)
     lock = settings.data / "locks" / "serve"
     meter = Meter()
     attend_git(meter.git_command)
     # uvicorn ends in good order, then raises the signal again: that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
+        configured(settings.log_level),
         exclusive(lock, wait=0, what="the data folder"),
         closing(Store(settings.database, settings.data, utc_now)) as store,
         Web(wait=wait_s) as web,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 
-from service.logs import JsonLines, configure, redact
+from service.logs import JsonLines, configured, redact
 
 TOKENS = (
     "dgo_1a2b3c4d_" + "x" * 43,
@@ -80,20 +83,53 @@ def test_a_secret_that_json_would_escape_is_struck_out_all_the_same() -> None:
     assert json.loads(text)["message"] == "it is ***"
 
 
+@pytest.fixture
+def root() -> Iterator[None]:
+    """Give the root logger back as it was."""
+    logger = logging.getLogger()
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("root")
 def test_configured_logging_writes_lines_to_standard_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    try:
-        configure("warning", ("hunter2",))
+    with configured("warning", ("hunter2",)):
         logging.getLogger("a").warning("with hunter2")
         logging.getLogger("a").info("not shown")
         logging.getLogger("httpx").info("GET https://h/?token=x")
-        shown = capsys.readouterr()
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
+    shown = capsys.readouterr()
     assert shown.out == ""
     (only,) = shown.err.splitlines()
     assert json.loads(only)["message"] == "with ***"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_reader_who_does_not_read_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    with (
+        os.fdopen(reader) as stuck,
+        os.fdopen(writer, "w") as pipe,
+        monkeypatch.context() as patched,
+    ):
+        patched.setattr(sys, "stderr", pipe)
+        with configured("info"):
+            logger = logging.getLogger("a")
+            for number in range(20_000):  # more than pipe and queue hold
+                logger.info("line %d", number)
+            read = Thread(target=lambda: seen.extend(map(json.loads, stuck)))
+            seen: list[dict[str, object]] = []
+            read.start()
+            while len(seen) < 10_000:  # then the queue has room again
+                read.join(0.01)
+            logger.info("the last")
+        pipe.close()
+        read.join()
+    dropped = [int(str(line.get("dropped_before", 0))) for line in seen]
+    assert sum(dropped) + len(seen) == 20_001
+    assert seen[-1]["message"] == "the last"
