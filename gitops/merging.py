@@ -1,8 +1,9 @@
 """PLAN: which merging gates of a pull request are closed, and why.
 
 Pure. A gate guards opening or merging; this page knows the merging ones: the pause
-switch, holds, approvals of the current head by other people, conflict markers at the
-head, and a change that says itself that it is broken.
+switch, holds, pins, freezes, approvals of the current head by other people, a
+releaser's go, conflict markers at the head, and a change that says itself that it is
+broken.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gitops.model import (
     Hold,
     Intent,
     MergePolicy,
+    Pin,
     Plan,
     PlanKind,
     PromotionRule,
@@ -33,7 +35,7 @@ from gitops.model import (
     WriteFile,
 )
 from gitops.overlay import read_overlay
-from gitops.promotion import is_frozen
+from gitops.promotion import is_frozen, spell_pin, tells_closed_gate
 from gitops.upgrade import CONFLICT
 from gitops.versions import Step, step
 
@@ -53,12 +55,13 @@ def closed_merge_gates(
     conflicts: Sequence[str] = (),
     approvals: Collection[str] = (),
     goes: Collection[str] = (),
+    pins: Sequence[Pin] = (),
 ) -> tuple[str, ...]:
     """Return the reasons why a pull request may not be merged now; empty: it may.
 
     Args:
         fleet: the rules, as the base branch says them.
-        intents: the live intents of the pull request; empty for a person's own.
+        intents: what stands behind the pull request; empty for a person's own.
         pull_request: with its approvals.
         holds: of the repository.
         paused: whether the pause switch is on.
@@ -66,6 +69,7 @@ def closed_merge_gates(
         conflicts: files that hold conflict markers at the head, as it is now.
         approvals: who has approved the head elsewhere than on the forge.
         goes: the releasers who said go to the head.
+        pins: of the repository; a rollback passes them, as it passes holds.
     """
     reasons: list[str] = []
     if paused:
@@ -76,6 +80,7 @@ def closed_merge_gates(
     if any(_is_lasting(f) for intent in intents for f in intent.plan.findings):
         reasons.append("it says itself that it is broken: see its findings")
     reasons += (_told(hold) for hold in holds if _stops(hold, intents))
+    reasons += (spell_pin(pin) for pin in pins if _overrides(pin, intents))
     reasons += _frozen(fleet, intents, now)
     reasons += _missing_votes(fleet, intents, pull_request, approvals, goes)
     return tuple(reasons)
@@ -114,8 +119,10 @@ def _frozen(fleet: Fleet, intents: Sequence[Intent], now: datetime) -> Iterator[
 def merges_by_itself(tree: Tree, fleet: Fleet, intents: Sequence[Intent]) -> bool:
     """Whether the rules let the service merge a pull request without a person.
 
-    Every intent behind it must be a promotion under a rule that says so, and no step
-    between majors: those migrate data and change behaviour, so somebody must look.
+    Every intent behind it must be a promotion under a rule that says so, opened with
+    its gates open, and no step between majors: those migrate data and change
+    behaviour, so somebody must look. So must somebody where a person opened it against
+    closed gates: they are told to a reviewer, and there must be one.
 
     Args:
         tree: the base branch.
@@ -124,6 +131,7 @@ def merges_by_itself(tree: Tree, fleet: Fleet, intents: Sequence[Intent]) -> boo
     """
     return bool(intents) and all(
         _is_automatic(fleet, intent)
+        and not any(tells_closed_gate(found) for found in intent.plan.findings)
         and not any(_is_major(tree, fleet, change) for change in intent.plan.changes)
         for intent in intents
     )
@@ -153,6 +161,18 @@ def _stops(hold: Hold, intents: Sequence[Intent]) -> bool:
     return any(
         intent.plan.kind not in _EXEMPT_FROM_HOLDS and _touches(hold, intent.plan)
         for intent in intents
+    )
+
+
+def _overrides(pin: Pin, intents: Sequence[Intent]) -> bool:
+    """Whether another revision would come to a target that is to stay at one."""
+    return any(
+        isinstance(change, SetRevision)
+        and change.target == pin.target
+        and change.revision != pin.revision
+        for intent in intents
+        if intent.plan.kind not in _EXEMPT_FROM_HOLDS
+        for change in intent.plan.changes
     )
 
 

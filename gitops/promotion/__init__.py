@@ -26,7 +26,13 @@ from gitops.promotion.configure import plan_config
 from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decide
 from gitops.promotion.faring import fared, is_way_back, last_healthy, runs_another
 from gitops.promotion.forecast import Expectation, Opening, forecast
-from gitops.promotion.gates import Gate, is_frozen, opening_gates
+from gitops.promotion.gates import (
+    Gate,
+    is_frozen,
+    opening_gates,
+    tells_closed_gate,
+)
+from gitops.promotion.guards import spell_pin
 from gitops.promotion.rollback import pin_of, plan_rollback
 from gitops.promotion.seal import plan_secrets
 from gitops.promotion.timing import Due, due
@@ -58,4 +64,6 @@ __all__ = [
     "plan_rollback",
     "plan_secrets",
     "runs_another",
+    "spell_pin",
+    "tells_closed_gate",
 ]

@@ -31,11 +31,11 @@ from gitops.model import (
 from gitops.overlay import list_overlays, read_overlay
 from gitops.promotion.guards import (
     check_environment,
-    held_finding,
     holds_on,
     refuse_held,
     refuse_paused,
     refuse_pinned,
+    stopped_findings,
 )
 from gitops.versions import Step, check_digest, parse_reference, step
 
@@ -114,12 +114,14 @@ def plan_bumps(
     digest: str | None = None,
     allow_downgrade: bool = False,
     holds: Sequence[Hold] = (),
+    pins: Sequence[Pin] = (),
     paused: bool = False,
 ) -> Plan:
     """Plan another revision for several stacks of one environment.
 
     A stack that is named must be able to move, else the whole plan is refused. With
-    all stacks (None), those that are held or newer already are left out and told of.
+    all stacks (None), those that are held, pinned or newer already are left out and
+    told of.
 
     Args:
         tree: the base branch.
@@ -132,12 +134,14 @@ def plan_bumps(
         digest: as for plan_bump; the stacks must then share one image.
         allow_downgrade: as for plan_bump.
         holds: of the repository.
+        pins: of the repository.
         paused: whether the pause switch is on.
 
     Raises:
         InputError: as for plan_bump, or a digest for several images.
         UnknownNameError: no such environment, or no such stack there.
-        HeldError: the pause switch, a hold on the environment, or on a named stack.
+        HeldError: the pause switch, a hold on the environment, or a hold or pin on a
+            named stack.
         PlanError: it would be a downgrade of a named stack.
         TreeError: an overlay cannot be read.
     """
@@ -148,13 +152,16 @@ def plan_bumps(
     overlays = _overlays(tree, fleet, environment, stacks)
     if known is not None:
         _refuse_images(overlays)
+    pinned = {pin.target: pin for pin in pins}
     changes: list[Change] = []
     findings: list[Finding] = []
     for overlay in overlays:
-        held = held_finding(overlay.target, holds, overlay.path)
+        pin = pinned.get(overlay.target)
+        held = stopped_findings(overlay.target, holds, pin, overlay.path)
         downgrade = not allow_downgrade and _is_downgrade(overlay, tag)
         if stacks is not None:
             refuse_held(overlay.target, holds)
+            refuse_pinned(overlay.target, pin)
             if downgrade:
                 _refuse_downgrade(overlay, tag)
         elif held or downgrade:

@@ -95,11 +95,14 @@ def _clock(
     return merged_at if rule.health == NO_HEALTH else None
 
 
+_CLOSED_GATE: Final = "gate-"
+
+
 def closed_gate_findings(gates: tuple[Gate, ...], *, path: str) -> tuple[Finding, ...]:
     """Tell a reviewer which gates were closed when a person opened it anyway."""
     return tuple(
         Finding(
-            rule=f"gate-{gate.name}",
+            rule=f"{_CLOSED_GATE}{gate.name}",
             severity=Severity.WARNING,
             path=path,
             message=gate.reason,
@@ -108,6 +111,11 @@ def closed_gate_findings(gates: tuple[Gate, ...], *, path: str) -> tuple[Finding
         for gate in gates
         if not gate.is_open
     )
+
+
+def tells_closed_gate(finding: Finding) -> bool:
+    """Whether a finding tells of a gate that was closed when a person opened it."""
+    return finding.rule.startswith(_CLOSED_GATE)
 
 
 def _told(name: str, *, closed: str, is_open: str) -> Gate:

@@ -85,12 +85,20 @@ def refuse_pinned(target: Target, pin: Pin | None) -> None:
         HeldError: it stays where it is; since when and why is in the message.
     """
     if pin is not None:
-        raise HeldError(
-            f"{target} is pinned to {pin.revision.tag} since {spell_time(pin.at)} by "
-            f"{pin.by}: {pin.reason}",
-            hint=f"`directus-gitops release {target.stack} {target.environment}` "
-            "ends it",
-        )
+        raise HeldError(spell_pin(pin), hint=_unpin_hint(target))
+
+
+def spell_pin(pin: Pin) -> str:
+    """Say what is pinned, to what, by whom, since when and why."""
+    why = f": {pin.reason}" if pin.reason else ""
+    return (
+        f"{pin.target} is pinned to {pin.revision.tag} since {spell_time(pin.at)} by "
+        f"{pin.by}{why}"
+    )
+
+
+def _unpin_hint(target: Target) -> str:
+    return f"`directus-gitops release {target.stack} {target.environment}` ends it"
 
 
 def _release_hint(hold: Hold) -> str:
@@ -111,4 +119,23 @@ def held_finding(
             hint=_release_hint(hold),
         )
         for hold in holds_on(target, holds)
+    )
+
+
+def stopped_findings(
+    target: Target, holds: Sequence[Hold], pin: Pin | None, path: str
+) -> tuple[Finding, ...]:
+    """Tell of the holds and the pin that keep a target where it is."""
+    held = held_finding(target, holds, path)
+    if pin is None:
+        return held
+    return (
+        *held,
+        Finding(
+            rule="pinned",
+            severity=Severity.WARNING,
+            path=path,
+            message=spell_pin(pin),
+            hint=_unpin_hint(target),
+        ),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from gitops.workflow.automatic import Attempt, Votes, merge_automatically
 from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
-from gitops.workflow.finish import Held, adopt, approve, close, merge
+from gitops.workflow.finish import Held, adopt, approve, close, merge, moved
 from gitops.workflow.history import PastRevision, arrived_at, revisions_of
 from gitops.workflow.inspect import (
     Inspection,
@@ -54,6 +54,7 @@ __all__ = [
     "look",
     "merge",
     "merge_automatically",
+    "moved",
     "plan_upgrade",
     "propose",
     "record",

@@ -1,7 +1,8 @@
 """Merge without a person what a rule lets the service merge.
 
-Only promotions, only under rules that say so, never a step between majors, and only
-through the same gates as everybody: votes, holds, freezes, the pause switch.
+Only promotions, only under rules that say so, never a step between majors, only at the
+commit that we made for them, and only through the same gates as everybody: votes,
+holds, pins, freezes, the pause switch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeAlias
 
 from gitops.forges import Merged, NotMerged
 from gitops.merging import merges_by_itself
-from gitops.model import Hold, Intent, IntentState, PullRequest
+from gitops.model import Hold, Intent, IntentState, Pin, PullRequest
 from gitops.workflow.finish import Held, merge
 from gitops.workflow.place import Workplace, World
 
@@ -37,6 +38,7 @@ def merge_automatically(
     holds: Sequence[Hold],
     paused: bool,
     votes: Votes,
+    pins: Sequence[Pin] = (),
 ) -> tuple[Attempt, ...]:
     """Merge every pull request that may merge by itself and whose gates are open.
 
@@ -47,6 +49,7 @@ def merge_automatically(
         holds: of the repository.
         paused: whether the pause switch is on.
         votes: gives the votes on the present head of a pull request.
+        pins: of the repository.
     """
     by_number: dict[int, list[Intent]] = {}
     for intent in place.log.live(place.name):
@@ -57,6 +60,8 @@ def merge_automatically(
         if not merges_by_itself(world.tree, world.fleet, intents):
             continue
         shown = place.forge.read(number)
+        if any(intent.commit != shown.head for intent in intents):
+            continue  # a person has pushed to it: a person merges it
         approvals, goes = votes(shown)
         result = merge(
             place,
@@ -64,6 +69,8 @@ def merge_automatically(
             by=place.identity.name,
             now=now,
             holds=holds,
+            pins=pins,
+            head=shown.head,
             paused=paused,
             approvals=approvals,
             goes=goes,

@@ -10,8 +10,10 @@ from gitops.errors import ForgeConflictError
 from gitops.forges import Merged, NotMerged
 from gitops.merging import closed_merge_gates
 from gitops.model import (
+    CommitId,
     Hold,
     Intent,
+    Pin,
     Proposed,
     PullRequest,
     PullRequestState,
@@ -30,13 +32,37 @@ class Held:
     reasons: tuple[str, ...]
 
 
-def approve(place: Workplace, number: int, *, by: str, now: datetime) -> PullRequest:
+def approve(
+    place: Workplace,
+    number: int,
+    *,
+    by: str,
+    now: datetime,
+    head: CommitId | None = None,
+) -> PullRequest:
     """Approve the current head of a pull request.
 
+    Args:
+        place: where.
+        number: of the pull request.
+        by: who approves.
+        now: aware UTC.
+        head: what they looked at; None for whatever it is now.
+
     Raises:
-        ForgeConflictError: it is not open, or is the approver's own.
+        ForgeConflictError: it is not open, its head is another, or the approver has
+            opened it or asked for what is behind it.
     """
     shown = place.forge.read(number)
+    _check_head(shown, head)
+    if any(
+        intent.pull_request == number and intent.plan.provenance.requested_by == by
+        for intent in place.log.all(place.name)
+    ):
+        raise ForgeConflictError(
+            f"pull request #{number} was asked for by {by}, who cannot approve it",
+            hint="somebody else has to look at it",
+        )
     return place.forge.approve(number, head=shown.head, by=by, now=now)
 
 
@@ -51,6 +77,8 @@ def merge(
     override: str = "",
     approvals: Collection[str] = (),
     goes: Collection[str] = (),
+    pins: Sequence[Pin] = (),
+    head: CommitId | None = None,
 ) -> Merged | NotMerged | Held:
     """Merge a pull request at its recorded head, if its merging gates are open.
 
@@ -67,6 +95,9 @@ def merge(
         override: a reason to merge against closed gates; the caller records it.
         approvals: who has approved the present head elsewhere than on the forge.
         goes: the releasers who said go to the present head.
+        pins: of the repository.
+        head: what the votes are about, and what the merger looked at; None for
+            whatever it is now.
 
     Raises:
         ForgeConflictError: it is closed, or its head moved.
@@ -75,13 +106,15 @@ def merge(
     if shown.state is PullRequestState.MERGED:
         settle(place)
         return Merged(pull_request=shown)
+    _check_head(shown, head)
     intents = _intents_of(place, shown)
     world = look(place)
     reasons = closed_merge_gates(
         world.fleet,
-        intents,
+        (*intents, *_past_of(place, shown, intents)),
         shown,
         holds=holds,
+        pins=pins,
         paused=paused,
         conflicts=_conflicts(place, world, shown),
         approvals=approvals,
@@ -155,4 +188,43 @@ def _intents_of(place: Workplace, shown: PullRequest) -> tuple[Intent, ...]:
         intent
         for intent in place.live_on(shown.branch)
         if intent.pull_request in (None, shown.number)
+    )
+
+
+def _past_of(
+    place: Workplace, shown: PullRequest, live: Sequence[Intent]
+) -> tuple[Intent, ...]:
+    """Return the ended intents that a head still stands for.
+
+    A newer wish ends an older one at once, but the head shows the older one until the
+    branch is made anew; and where a person has pushed, it never will be. So what the
+    head was made for counts, and where no live intent made it, all that ever was
+    behind the pull request.
+    """
+    is_known = any(intent.commit == shown.head for intent in live)
+    known = {intent.id for intent in live}
+    return tuple(
+        intent
+        for intent in place.log.all(place.name)
+        if (intent.branch, intent.pull_request) == (shown.branch, shown.number)
+        and intent.id not in known
+        and (intent.commit == shown.head or not is_known)
+    )
+
+
+def _check_head(shown: PullRequest, head: CommitId | None) -> None:
+    """Refuse a pull request that is not as somebody looked at it.
+
+    Raises:
+        ForgeConflictError: its head is another by now.
+    """
+    if head is not None and shown.head != head:
+        raise moved(shown, head)
+
+
+def moved(shown: PullRequest, head: CommitId) -> ForgeConflictError:
+    """Return the refusal of a pull request that is at another head by now."""
+    return ForgeConflictError(
+        f"pull request #{shown.number} is at {shown.head[:12]} now, not at {head[:12]}",
+        hint="look at it again",
     )

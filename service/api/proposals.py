@@ -222,9 +222,9 @@ def approve(
     remark: Remark | None = None,
 ) -> Decided:
     """Approve the current head; nobody approves what he asked for himself."""
-    _mine(desk, repository, number, token)
+    seen = _mine(desk, repository, number, token)
     asker = asker_of(token, remark.reason if remark else "")
-    shown = desk.approve(repository, number, asker=asker)
+    shown = desk.approve(repository, number, asker=asker, head=seen.head)
     wake(request, repository)
     return Decided(outcome="approved", pull_request=PullRequest.of(shown))
 
@@ -240,9 +240,9 @@ def go(
     remark: Remark | None = None,
 ) -> Decided:
     """Say that the current head may be merged now, where its rule asks for that."""
-    _mine(desk, repository, number, token)
+    seen = _mine(desk, repository, number, token)
     asker = asker_of(token, remark.reason if remark else "")
-    shown = desk.go(repository, number, asker=asker)
+    shown = desk.go(repository, number, asker=asker, head=seen.head)
     wake(request, repository)
     return Decided(outcome="go", pull_request=PullRequest.of(shown))
 
@@ -263,8 +263,14 @@ def merge(
         raise Refused(
             403, "an override needs a token with the role admin", field="body.override"
         )
-    _mine(desk, repository, number, token)
-    result = desk.merge(repository, number, asker=asker_of(token), override=override)
+    seen = _mine(desk, repository, number, token)
+    result = desk.merge(
+        repository,
+        number,
+        asker=asker_of(token),
+        override=override,
+        head=seen.head,
+    )
     wake(request, repository)
     match result:
         case Merged(pull_request=shown):

@@ -58,6 +58,7 @@ def bump(
                 requested_by=here.settings.login,
                 reason=reason,
                 holds=here.store.holds.holds(here.located.name),
+                pins=here.store.pins.all(here.located.name),
             )
         return plan_bump(
             world.tree,

@@ -120,7 +120,7 @@ def go(
             kind=VoteKind.GO, head=shown.head, by=here.settings.login, at=utc_now()
         )
         here.store.votes.record(here.located.name, number, vote)
-        here.audit("pull request released", pull_request=number, head=shown.head)
+        here.audit("go given", pull_request=number, head=shown.head)
         _tell(here, shown, "released", f"Said go to {shown.head[:12]} of #{number}.")
 
 
@@ -149,9 +149,9 @@ def merge(
     from service.clock import utc_now
 
     with in_repository(repo, data, as_json=as_json, to_write=True) as here:
-        holds = here.store.holds
+        holds, seen = here.store.holds, here.place.forge.read(number)
         if dry_run:
-            _tell(here, here.place.forge.read(number), "unchanged", "Nothing merged.")
+            _tell(here, seen, "unchanged", "Nothing merged.")
             return
         result = merge_head(
             here.place,
@@ -161,17 +161,20 @@ def merge(
             holds=holds.holds(here.located.name),
             paused=holds.is_paused(here.located.name),
             override=override,
-            approvals=here.voted(number, "approval"),
-            goes=here.voted(number, "go"),
+            approvals=here.voted(seen, "approval"),
+            goes=here.voted(seen, "go"),
+            pins=here.store.pins.all(here.located.name),
+            head=seen.head,
         )
         match result:
             case Merged(pull_request=shown):
-                here.audit(
-                    "pull request merged",
-                    pull_request=number,
-                    head=shown.head,
-                    override=override or None,
-                )
+                if seen.state is not shown.state:  # merged twice is once
+                    here.audit(
+                        "pull request merged",
+                        pull_request=number,
+                        head=shown.head,
+                        override=override or None,
+                    )
                 _follow(here)
                 _tell(here, shown, "merged", f"Merged #{number}: {shown.title}")
             case NotMerged(reason=reason):
@@ -193,8 +196,10 @@ def close(
     from service.clock import utc_now
 
     with in_repository(repo, data, as_json=as_json, to_write=True) as here:
+        seen = here.place.forge.read(number)
         shown = close_one(here.place, number, by=here.settings.login, now=utc_now())
-        here.audit("pull request closed", pull_request=number)
+        if seen.state is not shown.state:  # closed twice is once
+            here.audit("pull request closed", pull_request=number)
         _tell(here, shown, "closed", f"Closed #{number}.")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitops import branch_name
 from gitops.errors import GitopsError, HeldError, UnknownNameError
-from gitops.model import CommitId, Tree
+from gitops.model import CommitId, PullRequest, Tree
 from gitops.overlay import list_targets
 from gitops.tree import read_work_tree
 from gitops.workflow import Progress, Workplace
@@ -67,14 +67,12 @@ class RepositorySession:
                 hint="`directus-gitops resume` ends it",
             )
 
-    def voted(self, number: int, kind: str) -> frozenset[str]:
-        """Return who approved, or released, the present head through the service."""
-        votes = self.store.votes.of(self.located.name, number)
-        if not votes:
-            return frozenset()
-        head = self.place.forge.read(number).head
+    def voted(self, shown: PullRequest, kind: str) -> frozenset[str]:
+        """Return who approved, or released, a pull request's head through us."""
         return frozenset(
-            vote.by for vote in votes if vote.head == head and vote.kind == kind
+            vote.by
+            for vote in self.store.votes.of(self.located.name, shown.number)
+            if (vote.kind, vote.head) == (kind, shown.head)
         )
 
     def check_names(self, stack: str | None, environment: str | None) -> None:

@@ -95,12 +95,13 @@ class Asking(Ground):
             asker: who and why.
 
         Raises:
-            GitopsError: as for a bump.
+            GitopsError: as for a bump, of a stack that is named.
         """
         place = self._open(repository)
         self._check_running(repository)
         world = look(place)
         holds = self._store.holds.holds(repository)
+        pins = self._store.pins.all(repository)
         plans = {
             environment: plan_bumps(
                 world.tree,
@@ -111,6 +112,7 @@ class Asking(Ground):
                 requested_by=asker.by,
                 reason=asker.reason,
                 holds=holds,
+                pins=pins,
             )
             for environment in dict.fromkeys(environments)
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gitops.errors import ForgeConflictError
 from gitops.forges import Merged, NotMerged
 from gitops.model import (
+    CommitId,
     Intent,
     PullRequest,
     PullRequestState,
@@ -15,7 +16,7 @@ from gitops.model import (
     Target,
     WriteFile,
 )
-from gitops.workflow import Held, approve, close, merge
+from gitops.workflow import Held, approve, close, merge, moved
 from service.desk.ground import Asker, Ground
 from service.repository import writing
 from service.store import Vote, VoteKind
@@ -43,25 +44,29 @@ class Deciding(Ground):
                 targets.add(change.target)
         return frozenset(targets)
 
-    def approve(self, repository: str, number: int, *, asker: Asker) -> PullRequest:
+    def approve(
+        self,
+        repository: str,
+        number: int,
+        *,
+        asker: Asker,
+        head: CommitId | None = None,
+    ) -> PullRequest:
         """Approve the current head of a pull request.
+
+        Args:
+            repository: its name.
+            number: of the pull request.
+            asker: who approves.
+            head: what they looked at; None for whatever it is now.
 
         Raises:
             ForgeNotFoundError: there is none of that number.
-            ForgeConflictError: it is not open, or the approver has asked for it.
+            ForgeConflictError: it is not open, its head is another, or the approver
+                has asked for it.
         """
         place, now = self._open(repository), self._clock()
-        requested = {
-            intent.plan.provenance.requested_by
-            for intent in self._intents(repository, number)
-        }
-        if asker.by in requested:
-            raise ForgeConflictError(
-                f"pull request #{number} was asked for by {asker.by}, who cannot "
-                "approve it",
-                hint="somebody else has to look at it",
-            )
-        shown = approve(place, number, by=asker.by, now=now)
+        shown = approve(place, number, by=asker.by, now=now, head=head)
         self._vote(repository, shown, VoteKind.APPROVAL, asker)
         self._record(
             repository,
@@ -73,14 +78,29 @@ class Deciding(Ground):
         )
         return shown
 
-    def go(self, repository: str, number: int, *, asker: Asker) -> PullRequest:
+    def go(
+        self,
+        repository: str,
+        number: int,
+        *,
+        asker: Asker,
+        head: CommitId | None = None,
+    ) -> PullRequest:
         """Say that the current head may be merged now.
+
+        Args:
+            repository: its name.
+            number: of the pull request.
+            asker: who says so.
+            head: what they looked at; None for whatever it is now.
 
         Raises:
             ForgeNotFoundError: there is none of that number.
-            ForgeConflictError: it is not open.
+            ForgeConflictError: it is not open, or its head is another.
         """
         shown = self._open(repository).forge.read(number)
+        if head is not None and shown.head != head:
+            raise moved(shown, head)
         if shown.state is not PullRequestState.OPEN:
             raise ForgeConflictError(f"pull request #{number} is {shown.state.value}")
         self._vote(repository, shown, VoteKind.GO, asker)
@@ -95,7 +115,13 @@ class Deciding(Ground):
         return shown
 
     def merge(
-        self, repository: str, number: int, *, asker: Asker, override: str = ""
+        self,
+        repository: str,
+        number: int,
+        *,
+        asker: Asker,
+        override: str = "",
+        head: CommitId | None = None,
     ) -> Merged | NotMerged | Held:
         """Merge a pull request at its recorded head, if its gates are open.
 
@@ -104,6 +130,7 @@ class Deciding(Ground):
             number: of the pull request.
             asker: who merges.
             override: a reason to merge against closed gates; audited.
+            head: what the asker looked at; None for whatever it is now.
 
         Raises:
             ForgeNotFoundError: there is none of that number.
@@ -120,6 +147,8 @@ class Deciding(Ground):
                 by=asker.by,
                 now=self._clock(),
                 holds=self._store.holds.holds(repository),
+                pins=self._store.pins.all(repository),
+                head=head or shown.head,
                 paused=self._store.holds.is_paused(repository),
                 override=override,
                 goes=self._said(repository, shown, VoteKind.GO),

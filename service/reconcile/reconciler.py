@@ -182,6 +182,7 @@ class Reconciler:
             ground.world,
             now=now,
             holds=ground.store.holds.holds(ground.name),
+            pins=ground.store.pins.all(ground.name),
             paused=False,
             votes=lambda shown: _votes(ground, shown),
         )

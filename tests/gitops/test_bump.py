@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from gitops.model import (
     EnvironmentName,
     GroupScope,
     Hold,
+    Pin,
     Plan,
     PlanKind,
     SetRevision,
@@ -325,3 +327,18 @@ def test_an_unknown_environment_of_a_group_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="nowhere") as caught:
         plan_bumps(repository(), fleet(), nowhere, "12.4.1", requested_by="jane")
     assert "production" in caught.value.hint
+
+
+def test_a_pinned_stack_is_left_out_of_all_and_refused_by_name() -> None:
+    pin = Pin(
+        target=at(PRODUCTION, ACME),
+        revision=revision("12.3.1"),
+        reason="rolled back",
+        by="jane",
+        at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    )
+    plan = bump_all("12.4.1", pins=[pin])
+    assert set(tags(plan)) == {"beta", "gamma"}
+    assert "pinned" in rules_of(plan)
+    with pytest.raises(HeldError, match=r"acme in production is pinned to 12\.3\.1"):
+        bump_all("12.4.1", stacks=[ACME], pins=[pin])
