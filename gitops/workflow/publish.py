@@ -154,6 +154,7 @@ def withdraw(
     """Close the open pull request of a branch that has nothing left to say.
 
     A branch that a person has pushed to is left alone, and so is its pull request.
+    What a killed run leaves closed, with its branch, `settle` ends.
 
     Returns:
         The pull request, closed; None when there was none, or it is a person's now.
@@ -164,7 +165,8 @@ def withdraw(
         return None
     place.guard()
     by = place.identity.name
-    place.forge.comment(standing.number, why, by=by, now=now)
+    if (by, why) not in {(said.by, said.text) for said in standing.comments}:
+        place.forge.comment(standing.number, why, by=by, now=now)
     closed = place.forge.close(standing.number, by=by, now=now)
     place.forge.delete_branch(branch, head=closed.head)
     return closed

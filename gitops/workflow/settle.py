@@ -6,10 +6,11 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitops.composition import compose, says_broken
+from gitops.composition import compose, overtaken, says_broken
 from gitops.errors import ForgeNotFoundError, GitopsError
 from gitops.model import (
     BranchName,
+    Intent,
     IntentState,
     Proposed,
     PullRequest,
@@ -52,21 +53,47 @@ def settle(place: Workplace) -> tuple[PullRequest, ...]:
     """
     ended: dict[int, PullRequest] = {}
     for intent in place.log.live(place.name):
-        if intent.pull_request is None:
+        shown = _shown(place, intent)
+        # Numbers begin again where the forge's own records were lost.
+        if shown is None or shown.branch != intent.branch:
             continue
+        final = _FINAL.get(shown.state)
+        if final is None:
+            continue
+        if _is_withdrawn(place, shown):
+            place.forge.delete_branch(shown.branch, head=shown.head)
+            place.log.advance(intent.id, IntentState.SUPERSEDED)
+            continue
+        place.log.advance(intent.id, final, pull_request=shown.number)
+        ended[shown.number] = shown
+    return tuple(ended[number] for number in sorted(ended))
+
+
+def _shown(place: Workplace, intent: Intent) -> PullRequest | None:
+    """Return the pull request of an intent, also of one that a killed run opened.
+
+    That run did not record its number, but the commit before: where it has ended since,
+    somebody has answered, and it must not be opened again.
+    """
+    if intent.pull_request is not None:
         try:
-            shown = place.forge.read(intent.pull_request)
+            return place.forge.read(intent.pull_request)
         except ForgeNotFoundError:
             logger.warning(
                 "pull request not found", extra={"pull_request": intent.pull_request}
             )
-            continue
-        final = _FINAL.get(shown.state)
-        # Numbers begin again where the forge's own records were lost.
-        if final is not None and shown.branch == intent.branch:
-            place.log.advance(intent.id, final)
-            ended[shown.number] = shown
-    return tuple(ended[number] for number in sorted(ended))
+            return None
+    if intent.commit is None:
+        return None
+    ours = (intent.commit, place.base)
+    found = place.forge.find(intent.branch)
+    return next((one for one in found if (one.head, one.base) == ours), None)
+
+
+def _is_withdrawn(place: Workplace, shown: PullRequest) -> bool:
+    """Whether we closed it, and were killed before that was recorded: nobody's no."""
+    is_closed = shown.state is PullRequestState.CLOSED
+    return is_closed and shown.closed_by == place.identity.name
 
 
 def resume(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:
@@ -131,7 +158,7 @@ def regenerate(
     Intents of which the base branch says everything already end as SUPERSEDED, and
     their pull request is closed: it has nothing left to say.
     """
-    intents = place.live_on(branch)
+    intents = _one_wish_a_place(place, branch)
     plans = tuple(intent.plan for intent in intents)
     examined = examine(place, world, compose(plans), known_broken=says_broken(plans))
     if not examined.edits:
@@ -141,3 +168,18 @@ def regenerate(
             place.log.advance(intent.id, IntentState.SUPERSEDED)
         return Unchanged(reason=told)
     return publish(place, world, intents, examined, now=now)
+
+
+def _one_wish_a_place(place: Workplace, branch: BranchName) -> tuple[Intent, ...]:
+    """Return the live intents of a branch, without those that newer ones overtook.
+
+    Whoever records a wish ends what it overtakes; two that are recorded at the same
+    moment do not see each other, and would both be told as merged.
+    """
+    kept: tuple[Intent, ...] = ()
+    for intent in place.live_on(branch):
+        gone = overtaken(kept, intent.plan)
+        for older in gone:
+            place.log.advance(older.id, IntentState.SUPERSEDED)
+        kept = (*(older for older in kept if older not in gone), intent)
+    return kept

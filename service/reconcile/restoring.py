@@ -16,7 +16,10 @@ from gitops.model import (
     Arrival,
     Health,
     Observation,
+    Pin,
+    PlanKind,
     PromotionRule,
+    SetRevision,
     Target,
 )
 from gitops.promotion import last_healthy, pin_of, plan_rollback, runs_another
@@ -43,14 +46,34 @@ class Restored:
 
 def roll_back_failed(ground: Ground) -> tuple[Restored, ...]:
     """Request a rollback of every target whose health has failed in time."""
-    pinned = {pin.target for pin in ground.store.pins.all(ground.name)}
+    pins = {pin.target: pin for pin in ground.store.pins.all(ground.name)}
+    seen: set[Target] = set()
     done = []
     for rule, arrival in _failed(ground):
-        if arrival.target in pinned:
+        target = arrival.target
+        if target in seen:
+            continue  # two rules lead there
+        pin = pins.get(target)
+        if pin is not None and not _was_interrupted(ground, arrival, pin):
             continue
-        pinned.add(arrival.target)  # two rules may lead there
+        seen.add(target)
         done.append(_roll_back(ground, rule, arrival))
     return tuple(done)
+
+
+def _was_interrupted(ground: Ground, arrival: Arrival, pin: Pin) -> bool:
+    """Whether a pass was killed when it had placed its pin, and requested nothing."""
+    if pin.by != ground.place.identity.name or pin.at < arrival.at:
+        return False
+    if pin.revision == arrival.revision:
+        return False  # it holds what is there: somebody's revert
+    wanted = SetRevision(target=arrival.target, revision=pin.revision)
+    return not any(
+        intent.plan.kind is PlanKind.ROLLBACK
+        and intent.created_at >= arrival.at
+        and wanted in intent.plan.changes
+        for intent in ground.store.intents.all(ground.name)
+    )
 
 
 def _failed(ground: Ground) -> Iterator[tuple[PromotionRule, Arrival]]:
