@@ -107,6 +107,10 @@ class IntentLog(Protocol):
         """Return every intent of a repository, oldest first."""
         ...
 
+    def of_pull_request(self, repository: str, number: int) -> tuple[Intent, ...]:
+        """Return all that a pull request ever carried, in any state, oldest first."""
+        ...
+
     def record_push(
         self, repository: str, branch: BranchName, commit: CommitId
     ) -> None:

@@ -14,9 +14,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gitops.errors import GitopsError
+from gitops.errors import GitopsError, UnknownNameError
 from service import api, fetch, metrics, pages, problems
-from service.auth import Limits
+from service.auth import Limits, is_scoped
 from service.clock import Clock, utc_now
 from service.desk import Desk
 from service.events import Broadcaster
@@ -99,8 +99,11 @@ class _WithHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def _known_error(_request: Request, error: Exception) -> Response:
+def _known_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GitopsError)  # noqa: S101  # registered for it
+    token = getattr(request.state, "token", None)
+    if isinstance(error, UnknownNameError) and token and is_scoped(token):
+        error.hint = ""  # it lists what there is, of others too
     return problems.of_error(error)
 
 

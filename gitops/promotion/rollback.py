@@ -30,7 +30,7 @@ from gitops.model import (
     Tree,
 )
 from gitops.overlay import read_overlay
-from gitops.promotion.guards import held_finding, refuse_paused
+from gitops.promotion.guards import held_finding, refuse_held, refuse_paused
 from gitops.versions import check_digest, check_tag, step
 
 _NAMES_SHOWN: Final = 10
@@ -65,7 +65,8 @@ def plan_rollback(
         accept_data_risk: go back although the database of the present release is
             known (or must be feared) to be of no use to the older one.
         reason: the asker's words.
-        holds: of the repository; told of, not obeyed.
+        holds: of the repository; told of, and obeyed only where `to` is newer than
+            what runs.
         paused: whether the pause switch is on.
 
     Returns:
@@ -74,7 +75,7 @@ def plan_rollback(
     Raises:
         InputError: `to` is no tag, or never ran here; the hint lists those that did.
         UnknownNameError: no such environment, or no such stack there.
-        HeldError: the pause switch is on.
+        HeldError: the pause switch is on; or `to` is newer, and the target is held.
         PlanError: there is no earlier revision, or the data are at risk.
         TreeError: the overlay cannot be read.
     """
@@ -82,6 +83,8 @@ def plan_rollback(
     overlay = read_overlay(tree, fleet, target)
     ran = [found for found in history if found.image == overlay.revision.image]
     wanted = _named(overlay, ran, to) if to else _before(overlay, ran, healthy)
+    if step(overlay.revision.tag, wanted.tag).is_up:
+        refuse_held(target, holds)  # that way leads forward, not out of trouble
     obstacles = obstacles_back(overlay.revision.tag, wanted.tag)
     if wanted.tag == overlay.revision.tag:
         obstacles = ()

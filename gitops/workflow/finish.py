@@ -56,13 +56,14 @@ def approve(
     shown = place.forge.read(number)
     _check_head(shown, head)
     if any(
-        intent.pull_request == number and intent.plan.provenance.requested_by == by
-        for intent in place.log.all(place.name)
+        intent.plan.provenance.requested_by == by
+        for intent in place.log.of_pull_request(place.name, number)
     ):
         raise ForgeConflictError(
             f"pull request #{number} was asked for by {by}, who cannot approve it",
             hint="somebody else has to look at it",
         )
+    place.guard()
     return place.forge.approve(number, head=shown.head, by=by, now=now)
 
 
@@ -205,8 +206,8 @@ def _past_of(
     known = {intent.id for intent in live}
     return tuple(
         intent
-        for intent in place.log.all(place.name)
-        if (intent.branch, intent.pull_request) == (shown.branch, shown.number)
+        for intent in place.log.of_pull_request(place.name, shown.number)
+        if intent.branch == shown.branch
         and intent.id not in known
         and (intent.commit == shown.head or not is_known)
     )

@@ -19,7 +19,7 @@ from service.api.shapes import (
     token_fields,
 )
 from service.api.words import IdPath, Name, Strict, Title
-from service.auth import covers, may
+from service.auth import covers, is_scoped, may
 from service.problems import Refused
 from service.store import Role, Store, Token
 
@@ -63,11 +63,15 @@ class TokenWanted(Strict):
 
 @router.get("/repositories", summary="The repositories", tags=["repositories"])
 @needs(Role.VIEWER, Reach.SEEN)
-def list_repositories(desk: TheDesk) -> Repositories:
-    """List the repositories with how their last pass ended."""
-    return Repositories(
-        repositories=[Repository.of(found) for found in desk.repositories()]
-    )
+def list_repositories(token: Caller, desk: TheDesk) -> Repositories:
+    """List the repositories with how their last pass ended.
+
+    A token of one stack or environment is not told of a problem: it may be another's.
+    """
+    shown = [Repository.of(found) for found in desk.repositories()]
+    if is_scoped(token):
+        shown = [found.model_copy(update={"problem": ""}) for found in shown]
+    return Repositories(repositories=shown)
 
 
 @router.get("/tokens", summary="The tokens, without their secrets", tags=["tokens"])

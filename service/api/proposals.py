@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -174,13 +175,14 @@ def list_pull_requests(
 ) -> PullRequests:
     """List the pull requests, newest first."""
     before = number_of(page.cursor, _FIRST)
-    rest = [
+    found = (
         shown
         for shown in reversed(desk.pull_requests(repository))
         if shown.number < before
         and page.state in (None, shown.state)
         and _reaches(desk, repository, shown, token)
-    ]
+    )
+    rest = list(islice(found, page.limit + 1))
     part = rest[: page.limit]
     more = len(rest) > len(part)
     return PullRequests(

@@ -217,12 +217,19 @@ def rollback(
             accept_data_risk=accept_data_risk,
             requested_by=here.settings.login,
             reason=reason,
+            holds=here.store.holds.holds(name),
         )
         pin = pin_of(made, now=utc_now())
         if pin is not None and not dry_run:
             # First the pin: no schedule may come between it and the rollback.
             here.store.pins.place(name, pin)
-            here.audit("target pinned", stack=stack, environment=env, reason=pin.reason)
+            here.audit(
+                "target pinned",
+                stack=stack,
+                environment=env,
+                version=pin.revision.tag,
+                reason=pin.reason,
+            )
         return made
 
     propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)

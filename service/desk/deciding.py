@@ -9,7 +9,6 @@ from gitops.errors import ForgeConflictError
 from gitops.forges import Merged, NotMerged
 from gitops.model import (
     CommitId,
-    Intent,
     PullRequest,
     PullRequestState,
     RemoveFile,
@@ -32,7 +31,7 @@ class Deciding(Ground):
 
         It is known only where its head is a commit of ours, made from our intents.
         """
-        intents = self._intents(repository, shown.number)
+        intents = self._store.intents.of_pull_request(repository, shown.number)
         pushed = self._store.intents.pushed(repository, shown.branch)
         if not intents or shown.head not in pushed:
             return None
@@ -186,10 +185,6 @@ class Deciding(Ground):
                 reason=asker.reason,
             )
         return shown
-
-    def _intents(self, repository: str, number: int) -> tuple[Intent, ...]:
-        everything = self._store.intents.all(repository)
-        return tuple(i for i in everything if i.pull_request == number)
 
     def _vote(
         self, repository: str, shown: PullRequest, kind: VoteKind, asker: Asker

@@ -97,7 +97,13 @@ class Ground:
         """
         self._check(repository)
         located = locate(self._settings, repository)
-        return open_workplace(self._settings, self._store, located, meter=self._meter)
+        return open_workplace(
+            self._settings,
+            self._store,
+            located,
+            clock=self._clock,
+            meter=self._meter,
+        )
 
     def _check_names(
         self, repository: str, stack: str | None, environment: str | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -126,7 +127,9 @@ class Reading(Ground):
         """Return where every stack stands, by environment and stack."""
         place = self._open(repository)
         pins = {pin.target: pin for pin in self._store.pins.all(repository)}
-        seen = self._store.observations.all(repository)
+        seen: defaultdict[Target, list[Observation]] = defaultdict(list)
+        for observation in self._store.observations.all(repository):
+            seen[observation.target].append(observation)
         health = self._store.observations.health(repository)
         standings = survey(place, look(place), self._store.holds.holds(repository))
         return tuple(
@@ -136,10 +139,9 @@ class Reading(Ground):
                 hold=standing.hold,
                 pin=pins.get(standing.overlay.target),
                 health=health.get(standing.overlay.target, Health.UNKNOWN),
-                observations=mine,
+                observations=tuple(seen.get(standing.overlay.target, ())),
             )
             for standing in standings
-            for mine in [tuple(o for o in seen if o.target == standing.overlay.target)]
         )
 
     def overlay(self, repository: str, target: Target) -> Overlay:

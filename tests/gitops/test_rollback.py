@@ -91,6 +91,13 @@ def test_a_named_version_may_be_newer_after_a_rollback() -> None:
     assert wanted(plan) == revision("12.4.1")
 
 
+def test_a_hold_stops_a_rollback_that_leads_forward() -> None:
+    ran = [revision("12.4.0"), revision("12.4.1")]
+    with pytest.raises(HeldError, match="acme in production is held by jane"):
+        roll_back("12.4.0", ran, to="12.4.1", holds=[hold()])
+    assert roll_back("12.4.1", ran, to="12.4.0", holds=[hold()]).changes
+
+
 def test_of_one_tag_with_two_digests_the_newer_one_is_meant() -> None:
     history = [revision("12.4.0", DIGEST), revision("12.4.0", OTHER_DIGEST)]
     assert wanted(roll_back("12.4.1", history, to="12.4.0")).digest == DIGEST

@@ -10,10 +10,12 @@ import pytest
 
 from gitops.errors import HumanOwnedError, WriteForbiddenError
 from gitops.git import BareRepository
+from gitops.intents import IntentDraft
 from gitops.layout import target
 from gitops.model import (
     BranchName,
     Change,
+    ChangeKey,
     CommitId,
     EnvironmentName,
     GroupScope,
@@ -253,6 +255,25 @@ def test_accepting_the_same_twice_is_one_intent(ground: Ground) -> None:
     first = accepted(ground, wanted(tag("12.4.1")))
     assert accepted(ground, wanted(tag("12.4.1"))) == first
     assert len(ground.states()) == 1
+
+
+def test_of_wishes_recorded_at_the_same_moment_the_newest_stands(
+    ground: Ground,
+) -> None:
+    for version in ("12.4.1", "12.5.0"):  # neither has seen the other
+        ground.store.intents.record(
+            IntentDraft(
+                key=ChangeKey(version),
+                repository="fleet",
+                plan=wanted(tag(version)),
+                branch=BRANCH,
+                created_at=ground.clock(),
+            )
+        )
+    resume(ground.place, look(ground.place), now=ground.clock())
+    assert ground.states() == [IntentState.SUPERSEDED, IntentState.PR_OPEN]
+    (shown,) = ground.place.forge.list_all()
+    assert "12.5.0" in shown.title
 
 
 def test_nothing_wanted_is_nothing_recorded(ground: Ground) -> None:
