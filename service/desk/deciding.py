@@ -29,11 +29,11 @@ class Deciding(Ground):
     ) -> frozenset[Target] | None:
         """Return all that a pull request can change; None for anything at all.
 
-        It is known only where its head is a commit of ours, made from our intents.
+        It is known only where its head is a commit that we made for its intents: what
+        was taken over from a person was pushed to our branch, and is not ours.
         """
         intents = self._store.intents.of_pull_request(repository, shown.number)
-        pushed = self._store.intents.pushed(repository, shown.branch)
-        if not intents or shown.head not in pushed:
+        if shown.head not in {intent.commit for intent in intents}:
             return None
         targets: set[Target] = set()
         for intent in intents:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.model import IntentState, SetRevision
+from gitops.model import BranchName, CommitId, IntentState, SetRevision
 from service.clock import utc_now
 from service.store import Role
 from tests.support.api import Service, refused, service_over
@@ -87,3 +87,24 @@ def test_two_wishes_at_once_for_one_target_are_one_pull_request(
     assert change.revision.tag in shown["title"]
     live = service.store.intents.live("fleet")
     assert [(i.id, i.state) for i in live] == [(newest.id, IntentState.PR_OPEN)]
+
+
+def test_a_scoped_token_does_not_merge_what_was_taken_over_from_a_person(
+    service: Service, lab: Lab
+) -> None:
+    service.ask("POST", f"{DEVELOPMENT}/bump", {"version": "12.4.1"})
+    service.publish()
+    branch = BranchName("directus-gitops/development/example")
+    lab.put(
+        {"overlays/production/example/config.env": "LOG_LEVEL=trace\n"}, branch=branch
+    )
+    head = CommitId(service.get("/pull-requests/1")["head"])
+    # As `pr adopt` does, before it makes the branch anew.
+    service.store.intents.record_push("fleet", branch, head)
+    answer = service.ask(
+        "POST",
+        "/pull-requests/1/merge",
+        role=Role.RELEASER,
+        scope={"stack": "example", "environment": "development"},
+    )
+    refused(answer, 403, "forbidden")
