@@ -22,7 +22,7 @@ from gitops.workflow.inspect import (
 )
 from gitops.workflow.place import Progress, Workplace, World, look
 from gitops.workflow.propose import Planner, accept, propose, record
-from gitops.workflow.settle import Tended, resume, settle
+from gitops.workflow.settle import Tended, resume, resuming, settle, settling
 from gitops.workflow.survey import Standing, survey
 from gitops.workflow.tend import tend
 from gitops.workflow.upgrade import plan_upgrade
@@ -59,8 +59,10 @@ __all__ = [
     "propose",
     "record",
     "resume",
+    "resuming",
     "revisions_of",
     "settle",
+    "settling",
     "survey",
     "tend",
 ]

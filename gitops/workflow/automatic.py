@@ -7,7 +7,7 @@ holds, pins, freezes, the pause switch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -39,8 +39,10 @@ def merge_automatically(
     paused: bool,
     votes: Votes,
     pins: Sequence[Pin] = (),
-) -> tuple[Attempt, ...]:
+) -> Iterator[Attempt]:
     """Merge every pull request that may merge by itself and whose gates are open.
+
+    They are merged one by one, as the answers are asked for.
 
     Args:
         place: where.
@@ -55,7 +57,6 @@ def merge_automatically(
     for intent in place.log.live(place.name):
         if intent.state is IntentState.PR_OPEN and intent.pull_request is not None:
             by_number.setdefault(intent.pull_request, []).append(intent)
-    done = []
     for number, intents in sorted(by_number.items()):
         if not merges_by_itself(world.tree, world.fleet, intents):
             continue
@@ -75,5 +76,4 @@ def merge_automatically(
             approvals=approvals,
             goes=goes,
         )
-        done.append(Attempt(pull_request=shown, result=result))
-    return tuple(done)
+        yield Attempt(pull_request=shown, result=result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,15 +44,21 @@ class Tended:
 
 
 def settle(place: Workplace) -> tuple[PullRequest, ...]:
-    """End the intents whose pull request was merged or closed.
+    """Do all that `settling` does, and return it."""
+    return tuple(settling(place))
+
+
+def settling(place: Workplace) -> Iterator[PullRequest]:
+    """End the intents whose pull request was merged or closed, one by one.
 
     A pull request that the forge does not show is not taken as closed: an answer of
     "not found" may mean lost rights.
 
-    Returns:
-        The pull requests that have ended since the last time, by number.
+    Yields:
+        The pull requests that have ended since the last time, each before that is
+        recorded: who tells of it and is killed tells of it again, never not at all.
     """
-    ended: dict[int, PullRequest] = {}
+    told: set[int] = set()
     for intent in place.log.live(place.name):
         shown = _shown(place, intent)
         # Numbers begin again where the forge's own records were lost.
@@ -64,9 +71,10 @@ def settle(place: Workplace) -> tuple[PullRequest, ...]:
             place.forge.delete_branch(shown.branch, head=shown.head)
             place.log.advance(intent.id, IntentState.SUPERSEDED)
             continue
+        if shown.number not in told:
+            told.add(shown.number)
+            yield shown
         place.log.advance(intent.id, final, pull_request=shown.number)
-        ended[shown.number] = shown
-    return tuple(ended[number] for number in sorted(ended))
 
 
 def _shown(place: Workplace, intent: Intent) -> PullRequest | None:
@@ -97,12 +105,16 @@ def _is_withdrawn(place: Workplace, shown: PullRequest) -> bool:
 
 
 def resume(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:
-    """Publish what was accepted, and finish what an interrupted run began.
+    """Do all that `resuming` does, and return it."""
+    return tuple(resuming(place, world, now=now))
+
+
+def resuming(place: Workplace, world: World, *, now: datetime) -> Iterator[Tended]:
+    """Publish what was accepted, and finish what an interrupted run began, one by one.
 
     What can no longer be done is given up; what may be tried again later stays, and
     keeps nothing else from being done.
     """
-    done: list[Tended] = []
     interrupted = dict.fromkeys(
         intent.branch
         for intent in place.log.live(place.name)
@@ -120,8 +132,7 @@ def resume(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ..
             if not error.retryable:
                 give_up(place, branch, error)
             result = error
-        done.append(Tended(branch=branch, result=result))
-    return tuple(done)
+        yield Tended(branch=branch, result=result)
 
 
 def give_up(place: Workplace, branch: BranchName, error: GitopsError) -> None:
@@ -163,10 +174,11 @@ def regenerate(
     examined = examine(place, world, compose(plans), known_broken=says_broken(plans))
     if not examined.edits:
         told = f"{place.base} says so already"
-        withdraw(place, branch, why=f"Closed: {told}, at {world.commit}.", now=now)
+        why = f"Closed: {told}, at {world.commit}."
+        closed = withdraw(place, branch, why=why, now=now)
         for intent in intents:
             place.log.advance(intent.id, IntentState.SUPERSEDED)
-        return Unchanged(reason=told)
+        return Unchanged(reason=told, pull_request=closed)
     return publish(place, world, intents, examined, now=now)
 
 

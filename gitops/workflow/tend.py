@@ -34,33 +34,34 @@ from gitops.workflow.publish import withdraw
 from gitops.workflow.settle import Tended, give_up, regenerate
 
 
-def tend(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:
+def tend(place: Workplace, world: World, *, now: datetime) -> Iterator[Tended]:
     """Look at every branch with an open pull request, and do what has to be done.
+
+    It is done one by one, as the answers are asked for: who tells of each before he
+    asks for the next loses least when he is killed.
 
     Args:
         place: where.
         world: the base branch as it is now.
         now: aware UTC.
 
-    Returns:
+    Yields:
         The branches that were touched, or could not be.
     """
     live = place.log.live(place.name)
     branches = dict.fromkeys(
         intent.branch for intent in live if intent.state is IntentState.PR_OPEN
     )
-    tended: list[Tended] = []
     for branch in branches:
         try:
             result = _tend(place, world, branch, live, now=now)
         except GitopsError as error:
             if not error.retryable:
                 give_up(place, branch, error)
-            tended.append(Tended(branch=branch, result=error))
+            yield Tended(branch=branch, result=error)
         else:
             if result is not None:
-                tended.append(Tended(branch=branch, result=result))
-    return tuple(tended)
+                yield Tended(branch=branch, result=result)
 
 
 def _tend(
@@ -75,10 +76,10 @@ def _tend(
     group = _group_of(intents, live)
     if group is not None:
         told = f"Closed: pull request #{group.pull_request} carries it now."
-        withdraw(place, branch, why=told, now=now)
+        closed = withdraw(place, branch, why=told, now=now)
         for intent in intents:
             place.log.advance(intent.id, IntentState.SUPERSEDED)
-        return Unchanged(reason=f"taken into {group.branch}")
+        return Unchanged(reason=f"taken into {group.branch}", pull_request=closed)
     head = next((i.commit for i in reversed(intents) if i.commit is not None), None)
     if head is None or not _is_touched(place, world, intents, head):
         return None

@@ -15,8 +15,8 @@ from gitops.workflow import (
     Workplace,
     look,
     merge_automatically,
-    resume,
-    settle,
+    resuming,
+    settling,
     tend,
 )
 from service.clock import Clock, monotonic_s
@@ -162,7 +162,7 @@ class Reconciler:
 
     def _step(self, ground: Ground, seen: tuple[Seen, ...]) -> PassReport:
         place, now = ground.place, ground.now
-        effects = [*telling.ended(ground, settle(place))]
+        effects = [*telling.ended(ground, settling(place))]
         arrived = record_arrivals(ground)
         effects += telling.pinned(ground, arrived.pins)
         store_sightings(ground, seen)
@@ -176,7 +176,7 @@ class Reconciler:
         effects += telling.restored(ground, roll_back_failed(ground))
         effects += telling.scheduled(ground, run_schedules(ground))
         effects += telling.tended(ground, tend(place, ground.world, now=now))
-        effects += telling.tended(ground, resume(place, ground.world, now=now))
+        effects += telling.tended(ground, resuming(place, ground.world, now=now))
         attempts = merge_automatically(
             place,
             ground.world,

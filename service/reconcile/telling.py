@@ -121,6 +121,17 @@ def tended(ground: Ground, done: Iterable[Tended]) -> Iterator[str]:
                     title=shown.title,
                     commit=commit,
                 )
+            case Unchanged(reason=reason, pull_request=PullRequest() as shown) if (
+                shown.state is PullRequestState.CLOSED
+            ):
+                yield _tell(
+                    ground,
+                    by,
+                    "pull request closed",
+                    pull_request=shown.number,
+                    title=shown.title,
+                    reason=reason,
+                )
             case Unchanged(reason=reason):
                 logger.info(
                     "branch left", extra={"branch": one.branch, "reason": reason}

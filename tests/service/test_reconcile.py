@@ -228,6 +228,18 @@ def test_a_merge_elsewhere_is_told_with_who_did_it(hourly: Served) -> None:
     assert (entry.by, entry.action) == ("cy", "pull request merged")
 
 
+def test_closing_what_main_says_by_now_is_told_with_the_reason(hourly: Served) -> None:
+    hourly.bump(DEVELOPMENT, "12.4.1")
+    hourly.pass_()
+    path = "overlays/development/shop/kustomization.yaml"
+    hourly.commit({path: overlay("12.4.1", "development")})
+    assert hourly.pass_().effects == ("pull request closed",)
+    entry = hourly.store.audit.entries()[-1]
+    assert entry.by == "directus-gitops"
+    assert "main says so already" in entry.details
+    assert hourly.pass_().effects == ()
+
+
 # --- reverts, rollbacks, pins ---
 
 
