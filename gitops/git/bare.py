@@ -14,10 +14,11 @@ from typing import Final
 
 from gitops import layout
 from gitops.errors import GitError, PushRejectedError
-from gitops.git.command import Answer, SafeGit, Walls
+from gitops.git.command import Answer, SafeGit
 from gitops.git.objects import Identity, commit_object
 from gitops.git.remote import check_url, hint_for
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
+from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId
 
 _NAMESPACE: Final = "refs/heads/"

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Final, TypeAlias, cast
@@ -19,14 +19,12 @@ from typing import BinaryIO, ClassVar, Final, TypeAlias, cast
 from gitops import process
 from gitops.errors import GitError, ToolError
 from gitops.git.gitpython import Git, GitCmdObjectDB, Repo
+from gitops.git.walls import Walls
+from gitops.git.words import last_words, shows_damage
 from gitops.process import Limits
 
 OLDEST: Final = (2, 38)  # `merge-tree --write-tree` and safe.bareRepository
 SEARCH_PATH: Final = process.SYSTEM_PATH + ":/opt/homebrew/bin:/opt/local/bin"
-LOCAL_LIMITS: Final = Limits(timeout_s=120, output_bytes=512 << 20)
-REMOTE_LIMITS: Final = Limits(timeout_s=600, output_bytes=64 << 20)
-_EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-_NOWHERE: Final = "/nonexistent"  # a HOME that has nothing to read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,171 +91,6 @@ def unattended(_command: str) -> Callable[[int | None], None]:
 def attend_git(attendant: Attendant) -> None:
     """Choose who stands by while git runs in this process, to count and to time."""
     SafeGit.attendant = attendant
-
-
-# --- the walls ---
-
-_SETTINGS: Final = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.alternateRefsCommand=true",  # the program that does nothing
-    "core.attributesFile=/dev/null",
-    "core.excludesFile=/dev/null",
-    "core.useReplaceRefs=false",
-    "core.commitGraph=false",
-    "core.quotePath=false",
-    "core.protectHFS=true",
-    "core.protectNTFS=true",
-    "core.filesRefLockTimeout=2000",
-    "core.packedRefsTimeout=2000",
-    "protocol.ext.allow=never",
-    "safe.bareRepository=explicit",
-    "transfer.fsckObjects=true",
-    "submodule.recurse=false",
-    "fetch.recurseSubmodules=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "credential.helper=",
-    "http.followRedirects=false",
-    "advice.graftFileDeprecated=false",  # our own GIT_GRAFT_FILE brings it up
-    "commit.gpgSign=false",
-    "push.gpgSign=false",
-    "log.showSignature=false",
-    "gpg.program=false",
-    "gpg.ssh.program=false",
-    "gpg.x509.program=false",
-    "i18n.logOutputEncoding=UTF-8",
-    "color.ui=false",
-    "merge.directoryRenames=false",
-    f"attr.tree={_EMPTY_TREE}",  # newer gits read attributes of HEAD in bare ones
-)
-
-_ENVIRONMENT: Final = {
-    "PATH": process.SYSTEM_PATH,
-    "HOME": _NOWHERE,
-    "XDG_CONFIG_HOME": _NOWHERE,
-    "LC_ALL": "C",
-    "TZ": "UTC",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_SYSTEM": "/dev/null",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "/bin/false",
-    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes",
-    "GIT_SSH_VARIANT": "ssh",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_LFS_SKIP_SMUDGE": "1",
-    "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": "/dev/null",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_HTTP_LOW_SPEED_LIMIT": "1024",
-    "GIT_HTTP_LOW_SPEED_TIME": "30",
-    "GIT_PAGER": "cat",
-    "GIT_EDITOR": "false",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
-    """What one git command may see and do.
-
-    Attributes:
-        git_dir: the repository; None lets git find it in cwd, and nowhere above.
-        cwd: where it runs; "/" where that does not matter.
-        work_tree: the checkout; None for bare repositories.
-        protocol: the only transport that it may use.
-        limits: see Limits.
-        more: more words before the subcommand.
-        variables: more variables of its environment.
-        hidden: values that are never shown.
-    """
-
-    git_dir: Path | None = None
-    cwd: Path = Path("/")
-    work_tree: Path | None = None
-    protocol: str = "none"
-    limits: Limits = LOCAL_LIMITS
-    more: tuple[str, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    hidden: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def flags(self) -> list[str]:
-        """The words between `git` and its subcommand."""
-        flags = ["--no-pager"]
-        if self.git_dir is not None:
-            flags.append(f"--git-dir={self.git_dir}")
-        if self.work_tree is not None:
-            flags.append(f"--work-tree={self.work_tree}")
-        else:
-            # a person's checkout keeps its links; ours never has any
-            flags += ["-c", "core.symlinks=false"]
-        for setting in _SETTINGS:
-            flags += ["-c", setting]
-        return [*flags, *self.more]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The whole environment of the command."""
-        return {
-            **_ENVIRONMENT,
-            "GIT_ALLOW_PROTOCOL": self.protocol,
-            "GIT_CEILING_DIRECTORIES": str(self.cwd.parent),
-            **self.variables,
-        }
-
-
-# --- what git says, for people ---
-
-# the words git uses (LC_ALL=C) when its own files are not what they should be
-_DAMAGE: Final = re.compile(
-    r"not a git repository|bad config|bad object|bad tree object|broken ref"
-    r"|bad signature|reference broken|is corrupt|is empty|loose object"
-    r"|packfile|pack has|index file|\binflate\b|unable to (?:read|unpack|parse)"
-    r"|could not (?:parse|get object info)|could not read (?!from|Username|Password)"
-    r"|failed to traverse|invalid HEAD"
-    r"|missing (?:blob|tree|commit|object)|did not send all necessary objects"
-    r"|not a valid object|\.lock': File exists"
-    r"|unable to resolve reference|invalid object|object file|packed-refs"
-    r"|did not receive expected object",
-    re.IGNORECASE,
-)
-_ABSOLUTE_PATH: Final = re.compile(r"(?<![\w:/.])/(?:[^\s'\":]+/)*([^\s'\":/]+)/?")
-_FILE_URL: Final = re.compile(r"file://(?:[^\s'\"]*/)?")
-_USER_IN_URL: Final = re.compile(r"://[^/@\s]+@")
-_ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_ADVICE: Final = (  # git's own, about a command that nobody has typed
-    "hint:",
-    "To add an exception",
-    "git config --global",
-    "Please make sure",
-    "and the repository exists",
-)
-_WORDS_MAX: Final = 600
-
-
-def shows_damage(messages: str) -> bool:
-    """Whether git's own messages are those about a damaged repository."""
-    lines = messages.splitlines()
-    return any(_DAMAGE.search(x) for x in lines if not x.startswith("remote:"))
-
-
-def last_words(messages: str, *, hidden: Sequence[str] = ()) -> str:
-    """Return the end of git's messages in one line, fit for people.
-
-    Advice, terminal escapes, folders of this machine, users in URLs and hidden values
-    are taken out.
-    """
-    for value in filter(None, hidden):
-        messages = messages.replace(value, "***")
-    messages = _USER_IN_URL.sub("://***@", _ESCAPE.sub("", messages))
-    messages = _ABSOLUTE_PATH.sub(r"\1", _FILE_URL.sub("", messages))
-    lines = ("".join(filter(str.isprintable, line)) for line in messages.splitlines())
-    kept = [line.strip() for line in lines if line.strip()]
-    kept = [line for line in kept if not line.startswith(_ADVICE)]
-    return "; ".join(kept[-4:])[-_WORDS_MAX:] or "it gave no reason"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

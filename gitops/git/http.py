@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gitops.git.command import SafeGit, Walls
+from gitops.git.command import SafeGit
+from gitops.git.walls import Walls
 from gitops.process import Limits
 
 _LIMITS: Final = Limits(timeout_s=300, output_bytes=512 << 20)

@@ -19,9 +19,10 @@ from typing import Final
 
 from gitops import layout
 from gitops.errors import GitError, MirrorError, PushRejectedError
-from gitops.git.command import REMOTE_LIMITS, Answer, SafeGit, Walls
+from gitops.git.command import Answer, SafeGit
 from gitops.git.remote import Credential, Remote, check_url, hint_for
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
+from gitops.git.walls import REMOTE_LIMITS, Walls
 from gitops.model import BranchName, CommitId
 
 _NAMESPACE: Final = "refs/remotes/origin/"

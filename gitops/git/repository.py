@@ -18,7 +18,7 @@ from typing import Final
 from gitops import layout
 from gitops.errors import GitError, InputError
 from gitops.git.blobs import BlobReader, LazyBlobs
-from gitops.git.command import Answer, SafeRepository, Walls
+from gitops.git.command import Answer, SafeRepository
 from gitops.git.objects import (
     GitObject,
     Identity,
@@ -27,6 +27,7 @@ from gitops.git.objects import (
     entries_of,
     pack,
 )
+from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId, FileEdit, Tree
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)

@@ -14,9 +14,10 @@ from typing import Final, TypeAlias
 
 from gitops import layout
 from gitops.errors import GitError, InputError
-from gitops.git.command import REMOTE_LIMITS, Answer, SafeGit, SafeRepository, Walls
+from gitops.git.command import Answer, SafeGit, SafeRepository
 from gitops.git.objects import Identity, commit_object, pack
 from gitops.git.remote import Remote, check_url
+from gitops.git.walls import REMOTE_LIMITS, Walls
 from gitops.model import BranchName, CommitId
 
 _REFSPEC: Final = "+refs/heads/*:refs/remotes/origin/*"

@@ -10,14 +10,9 @@ import pytest
 
 from gitops.errors import GitError, ToolError
 from gitops.git import find_git, use_git
-from gitops.git.command import (
-    SEARCH_PATH,
-    SafeGit,
-    SafeRepository,
-    Walls,
-    last_words,
-    shows_damage,
-)
+from gitops.git.command import SEARCH_PATH, SafeGit, SafeRepository
+from gitops.git.walls import Walls
+from gitops.git.words import last_words, shows_damage
 from gitops.process import Limits, run
 from tests.support.repos import MAIN, make_checkout, make_remote, tip_of
 
