@@ -19,6 +19,8 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     ├── GitError                   git failed; its words, trimmed and without secrets
     │   ├── MirrorError            our copy of the repository is damaged      retryable
     │   ├── PushRejectedError      the remote moved under us                  retryable
+    │   ├── RemoteDeniedError      credential, key or host key
+    │   ├── RemoteUnavailableError no answer, or it broke off                 retryable
     │   └── HumanOwnedError        a person has pushed to our branch
     ├── WriteForbiddenError        nothing may be written outside now         retryable
     ├── ForgeError                 the forge refused
@@ -26,6 +28,9 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     │   ├── ForgeNotFoundError     no such pull request
     │   ├── ForgeConflictError     the pull request is not in the state we assumed
     │   └── ForgeUnavailableError  timeout, 5xx, rate limit; retry_after      retryable
+    ├── RegistryError              a registry refused, or answers nonsense
+    │   ├── RegistryDeniedError    credentials or rights
+    │   └── RegistryUnavailableError  no answer, 5xx, rate limit; retry_after  retryable
     ├── WebError                   a server that we must not reach, or that misbehaves
     │   └── WebUnavailableError    no answer, or it broke off; sent            retryable
     └── StoreError                 the service's own database or lock         retryable
@@ -198,6 +203,19 @@ class PushRejectedError(GitError):
     retryable = True
 
 
+class RemoteDeniedError(GitError):
+    """The remote does not accept our credential or key, or we not its host key."""
+
+    code = "remote_denied"
+
+
+class RemoteUnavailableError(GitError):
+    """The remote gave no answer, or it broke off; what it did is not known."""
+
+    code = "remote_unavailable"
+    retryable = True
+
+
 class HumanOwnedError(GitError):
     """The tip of our branch is a commit that we never pushed; we leave it alone."""
 
@@ -245,9 +263,51 @@ class ForgeUnavailableError(ForgeError):
         message: what happened.
         retry_after: seconds to wait; None when the forge did not say.
         hint: what to do.
+        sent: whether the forge may have got the request: what it did is not known
+            then, so look before doing it again.
     """
 
     code = "forge_unavailable"
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        hint: str = "",
+        sent: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        self.sent = sent
+
+
+class RegistryError(GitopsError):
+    """A registry refused what we asked, or its answer makes no sense.
+
+    It never means that an image does not exist.
+    """
+
+    code = "registry"
+
+
+class RegistryDeniedError(RegistryError):
+    """The credentials or the rights do not suffice."""
+
+    code = "registry_denied"
+
+
+class RegistryUnavailableError(RegistryError):
+    """No answer, a server error, or a rate limit.
+
+    Args:
+        message: what happened.
+        retry_after: seconds to wait; None when the registry did not say.
+        hint: what to do.
+    """
+
+    code = "registry_unavailable"
     retryable = True
 
     def __init__(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gitops.model import BranchName, CommitId, PullRequest
+from gitops.model import BranchName, CheckState, CommitId, PullRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +22,26 @@ class Capabilities:
         body_limit: characters that a pull request's body may have.
         title_limit: characters that its title may have.
         merges_here: the service merges itself (embedded forge).
-        auto_merge: the forge can merge by itself once checks pass.
+        approves_here: approvals are recorded here; elsewhere people approve on the
+            forge itself, as themselves.
+        auto_merge: the forge can merge by itself once its own rules allow.
+        labels: pull requests have labels.
+        reviewers: people can be asked to review.
+        statuses: a commit can be given a status.
+        review_refs: ref of the head of pull request {number}, for a fetch; empty where
+            the forge has none.
     """
 
     kind: str
     body_limit: int
     title_limit: int
     merges_here: bool = False
+    approves_here: bool = False
     auto_merge: bool = False
+    labels: bool = False
+    reviewers: bool = False
+    statuses: bool = False
+    review_refs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,8 @@ class PullRequestDraft:
         title: one line.
         body: Markdown within the forge's limit.
         author: shown as the author by the embedded forge.
+        labels: that it gets beside those it has.
+        reviewers: who is asked to review it, as the forge names people.
     """
 
     branch: BranchName
@@ -51,6 +65,25 @@ class PullRequestDraft:
     title: str
     body: str
     author: str
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What we say of a commit, beside what its builds say.
+
+    Attributes:
+        name: its context; a second one of that name replaces the first.
+        state: see CheckState.
+        description: one line.
+        url: where to read more; empty for nowhere.
+    """
+
+    name: str
+    state: CheckState
+    description: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +101,28 @@ class NotMerged:
     needs_regeneration: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """The forge merges it by itself once its own rules allow."""
+
+    pull_request: PullRequest
+
+
 class Forge(Protocol):
-    """One repository on one forge. Times are aware UTC and given by the caller."""
+    """One repository on one forge. Times are aware UTC and given by the caller.
+
+    What a forge lacks, its capabilities say; asked for it all the same, it does
+    nothing. "Not found" and an empty list are what the forge shows us, never a proof
+    that something is not there: rights may have been lost.
+    """
 
     @property
     def capabilities(self) -> Capabilities:
         """What this forge can do."""
+        ...
+
+    def account(self) -> str:
+        """Return the login that our credential acts as; empty with the embedded one."""
         ...
 
     def find(self, branch: BranchName) -> tuple[PullRequest, ...]:
@@ -119,10 +168,30 @@ class Forge(Protocol):
         """Add a comment."""
         ...
 
+    def remark(
+        self, number: int, text: str, *, key: str, by: str, now: datetime
+    ) -> PullRequest:
+        """Say something once: our comment of that key is made, or rewritten in place.
+
+        Args:
+            number: of the pull request.
+            text: Markdown.
+            key: `[a-z-]+`; hidden in the comment.
+            by: shown as the author by the embedded forge.
+            now: aware UTC.
+
+        Raises:
+            ForgeNotFoundError: there is none of that number.
+        """
+        ...
+
     def approve(
         self, number: int, *, head: CommitId, by: str, now: datetime
     ) -> PullRequest:
         """Record one person's approval of one head; twice is once.
+
+        Where `approves_here` is not set nothing is recorded: people approve as
+        themselves; it is only looked at.
 
         Raises:
             ForgeConflictError: not open, another head, or the author's own.
@@ -137,6 +206,18 @@ class Forge(Protocol):
         Raises:
             ForgeConflictError: it is closed, or its head is another one.
         """
+        ...
+
+    def merge_later(self, number: int, *, head: CommitId) -> Scheduled | NotMerged:
+        """Ask the forge to merge this head once its own rules allow; twice is once.
+
+        Raises:
+            ForgeConflictError: it is not open, or its head is another one.
+        """
+        ...
+
+    def report(self, commit: CommitId, status: Status) -> None:
+        """Give a commit a status."""
         ...
 
     def close(self, number: int, *, by: str, now: datetime) -> PullRequest:

@@ -61,7 +61,10 @@ from gitops.model.plans import (
 )
 from gitops.model.pullrequests import (
     Approval,
+    Check,
+    CheckState,
     Comment,
+    Mergeability,
     Outcome,
     Preview,
     Proposed,
@@ -80,6 +83,8 @@ __all__ = [
     "BranchName",
     "Change",
     "ChangeKey",
+    "Check",
+    "CheckState",
     "Comment",
     "CommitId",
     "Difference",
@@ -101,6 +106,7 @@ __all__ = [
     "Manifest",
     "Manifests",
     "MergePolicy",
+    "Mergeability",
     "Missed",
     "Mode",
     "Observation",

@@ -39,6 +39,38 @@ class Comment:
     text: str
 
 
+class Mergeability(StrEnum):
+    """What the forge says about merging now."""
+
+    READY = "ready"
+    CONFLICT = "conflict"
+    BLOCKED = "blocked"  # by a rule of the forge's own: reviews, checks, protection
+    UNKNOWN = "unknown"  # it does not say, or is still finding out
+
+
+class CheckState(StrEnum):
+    """How a check of a commit stands."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What somebody, often a build, says of a commit.
+
+    Attributes:
+        name: its context.
+        state: see CheckState.
+        url: where to read more; may be empty.
+    """
+
+    name: str
+    state: CheckState
+    url: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequest:
     """A proposal on any forge.
@@ -58,6 +90,12 @@ class PullRequest:
         closed_by: who merged or closed it; empty while open.
         approvals: yes-votes, any head; the caller counts those of the current head.
         comments: in order.
+        from_fork: its head is in another repository.
+        is_draft: the forge does not merge it yet; its author says so.
+        labels: sorted.
+        mergeability: see Mergeability; only where one is read by its number.
+        checks: of its head; only where one is read by its number.
+        merges_later: the forge merges it by itself once its own rules allow.
     """
 
     number: int
@@ -74,6 +112,12 @@ class PullRequest:
     closed_by: str = ""
     approvals: tuple[Approval, ...] = ()
     comments: tuple[Comment, ...] = ()
+    from_fork: bool = False
+    is_draft: bool = False
+    labels: tuple[str, ...] = ()
+    mergeability: Mergeability = Mergeability.UNKNOWN
+    checks: tuple[Check, ...] = ()
+    merges_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from gitops.web.places import Place, same_origin
 
 _GZIP: Final = zlib.MAX_WBITS | 16
 _MAX_WAIT_S: Final = 86_400.0
+_LIMITS: Final = ("x-ratelimit", "ratelimit")  # GitHub's, and the IETF's and GitLab's
+_EPOCH_S: Final = 1_000_000_000  # a larger number is a moment, a smaller one a duration
 _MAX_DEPTH: Final = 64
 _DIGITS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _LINK: Final = re.compile(r"\s*<([^<>\s]*)>((?:\s*;[^,<]*)*)(?:,|$)")
@@ -75,20 +77,38 @@ class Answer:
         sent = _moment(self.headers.get("date", ""))
         if (until := _moment(text)) is not None and sent is not None:
             return _seconds(until.timestamp(), sent)
-        reset = self.headers.get("x-ratelimit-reset", "").strip()
-        is_spent = self.headers.get("x-ratelimit-remaining", "").strip() == "0"
-        if is_spent and sent is not None and _DIGITS.fullmatch(reset):
-            return _seconds(float(reset), sent)
+        return self._until_reset_s(sent)
+
+    def _until_reset_s(self, sent: datetime | None) -> float | None:
+        """Read when there will be requests again, where none is left now."""
+        for prefix in _LIMITS:
+            reset = self.headers.get(f"{prefix}-reset", "").strip()
+            left = self.headers.get(f"{prefix}-remaining", "").strip()
+            if left != "0" or not _DIGITS.fullmatch(reset):
+                continue
+            if int(reset) < _EPOCH_S:
+                return min(float(reset), _MAX_WAIT_S)
+            if sent is not None:
+                return _seconds(float(reset), sent)
         return None
 
     def link(self, relation: str) -> str | None:
         """Return the address of a `Link`, only if it is of the same origin."""
-        for target, parameters in _LINK.findall(self.headers.get("link", "")):
+        for target, parameters in _LINK.findall(self._links):
             found = _REL.search(parameters)
             if found is not None and found[1].lower() == relation:
                 there = same_origin(self.place, target)
                 return there.url if there is not None else None
         return None
+
+    def names_relation(self, relation: str) -> bool:
+        """Whether there is a `Link` of that relation, wherever it leads."""
+        found = (_REL.search(rest) for _, rest in _LINK.findall(self._links))
+        return any(one is not None and one[1].lower() == relation for one in found)
+
+    @property
+    def _links(self) -> str:
+        return self.headers.get("link", "")
 
     @property
     def location(self) -> str | None:

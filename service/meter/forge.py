@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gitops.forges import Capabilities, Forge, Merged, NotMerged, PullRequestDraft
+from gitops.forges import (
+    Capabilities,
+    Forge,
+    Merged,
+    NotMerged,
+    PullRequestDraft,
+    Scheduled,
+    Status,
+)
 from gitops.model import BranchName, CommitId, PullRequest
 from service.meter import Meter
 
@@ -25,6 +33,11 @@ class MeteredForge:
     def capabilities(self) -> Capabilities:
         """See Forge; it asks nobody, so it is not counted."""
         return self._forge.capabilities
+
+    def account(self) -> str:
+        """See Forge."""
+        with self._meter.forge_call("account"):
+            return self._forge.account()
 
     def find(self, branch: BranchName) -> tuple[PullRequest, ...]:
         """See Forge."""
@@ -62,6 +75,23 @@ class MeteredForge:
         """See Forge."""
         with self._meter.forge_call("comment"):
             return self._forge.comment(number, text, by=by, now=now)
+
+    def remark(
+        self, number: int, text: str, *, key: str, by: str, now: datetime
+    ) -> PullRequest:
+        """See Forge."""
+        with self._meter.forge_call("remark"):
+            return self._forge.remark(number, text, key=key, by=by, now=now)
+
+    def report(self, commit: CommitId, status: Status) -> None:
+        """See Forge."""
+        with self._meter.forge_call("report"):
+            self._forge.report(commit, status)
+
+    def merge_later(self, number: int, *, head: CommitId) -> Scheduled | NotMerged:
+        """See Forge."""
+        with self._meter.forge_call("merge_later"):
+            return self._forge.merge_later(number, head=head)
 
     def approve(
         self, number: int, *, head: CommitId, by: str, now: datetime

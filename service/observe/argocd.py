@@ -11,8 +11,8 @@ from typing import Final
 
 from gitops.errors import WebError
 from gitops.model import Health, Json, Sighting
+from gitops.web.fields import items_at, text_at, texts_at
 from service.observe.asking import Ask, document
-from service.observe.fields import items_at, text_at, texts_at
 from service.observe.words import Running, running, sighting, sighting_of
 
 _UNDER_WAY: Final = ("Running", "Terminating")

@@ -13,8 +13,8 @@ from typing import Final
 
 from gitops.errors import WebError
 from gitops.model import Health, Json, Sighting
+from gitops.web.fields import items_at, mapping_at, text_at
 from service.observe.asking import Ask, document
-from service.observe.fields import items_at, mapping_at, text_at
 from service.observe.words import sighting
 
 _BROKEN: Final = 500

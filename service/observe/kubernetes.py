@@ -7,15 +7,15 @@ from typing import Final
 
 from gitops.errors import WebError
 from gitops.model import Health, Json, Sighting
-from service.observe.asking import Ask, document
-from service.observe.fields import (
-    condition,
+from gitops.web.fields import (
     flag_at,
     items_at,
     mapping_at,
     number_at,
     text_at,
 )
+from service.observe.asking import Ask, document
+from service.observe.conditions import condition
 from service.observe.words import running, sighting, sighting_of
 
 _FLUX: Final = "/apis/kustomize.toolkit.fluxcd.io/v1"

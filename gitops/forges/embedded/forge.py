@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from gitops.errors import ForgeConflictError, PushRejectedError
-from gitops.forges import Capabilities, Merged, NotMerged, PullRequestDraft
+from gitops.forges import (
+    Capabilities,
+    Merged,
+    NotMerged,
+    PullRequestDraft,
+    Scheduled,
+    Status,
+)
 from gitops.forges.embedded.checks import (
     BODY_LIMIT,
     TITLE_LIMIT,
@@ -35,6 +42,8 @@ _CAPABILITIES: Final = Capabilities(
     body_limit=BODY_LIMIT,
     title_limit=TITLE_LIMIT,
     merges_here=True,
+    approves_here=True,
+    statuses=True,
 )
 _MERGE_TRIES: Final = 8
 _MANY: Final = 8
@@ -71,6 +80,10 @@ class EmbeddedForge:
     def capabilities(self) -> Capabilities:
         """What this forge can do."""
         return _CAPABILITIES
+
+    def account(self) -> str:
+        """Return nothing: whoever asks is told each time."""
+        return ""
 
     # --- reading ---
 
@@ -255,6 +268,33 @@ class EmbeddedForge:
             pages.comment(number, text, by=by, at=now)
             return self._recorded(pages, number)
 
+    def remark(
+        self, number: int, text: str, *, key: str, by: str, now: datetime
+    ) -> PullRequest:
+        """Say something once: the comment of that key is made, or rewritten in place.
+
+        Raises:
+            ForgeNotFoundError: there is none of that number.
+            ForgeError: the text is empty, too long, or holds control characters.
+        """
+        check_login(by)
+        check_text("comment", text, BODY_LIMIT)
+        with self._ledger.writing() as pages:
+            self._current(pages, number)
+            pages.remark(number, text, key=key, by=by, at=now)
+            return self._recorded(pages, number)
+
+    def report(self, commit: CommitId, status: Status) -> None:
+        """Give a commit a status; those of the head are among the checks.
+
+        Raises:
+            ForgeError: a text is empty, too long, or holds control characters.
+        """
+        check_text("status", status.name, TITLE_LIMIT)
+        check_text("description", status.description, TITLE_LIMIT)
+        with self._ledger.writing() as pages:
+            pages.report(commit, status)
+
     def approve(
         self, number: int, *, head: CommitId, by: str, now: datetime
     ) -> PullRequest:
@@ -343,6 +383,16 @@ class EmbeddedForge:
                 needs_regeneration=True,
             )
         return base_tip, made
+
+    def merge_later(self, number: int, *, head: CommitId) -> Scheduled | NotMerged:
+        """Say that nobody merges here but those who ask: it is no capability of ours.
+
+        Raises:
+            ForgeNotFoundError: there is none of that number.
+        """
+        del head
+        self.read(number)
+        return NotMerged(reason="the embedded forge merges when it is asked to")
 
     def close(self, number: int, *, by: str, now: datetime) -> PullRequest:
         """Close without merging; closing a closed one changes nothing.

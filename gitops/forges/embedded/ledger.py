@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from gitops.errors import ForgeError, ForgeUnavailableError
-from gitops.forges import PullRequestDraft
+from gitops.forges import PullRequestDraft, Status
 from gitops.model import (
     Approval,
     BranchName,
+    Check,
+    CheckState,
     Comment,
     CommitId,
     PullRequest,
@@ -74,6 +76,20 @@ _MIGRATIONS: Final = (
         """,
         "CREATE INDEX comments_of_pull_request ON comment (number)",
     ),
+    (
+        "ALTER TABLE comment ADD COLUMN key TEXT",
+        "CREATE UNIQUE INDEX one_comment_per_key ON comment (number, key)",
+        """
+        CREATE TABLE status (
+            head TEXT NOT NULL,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('pending', 'passed', 'failed')),
+            description TEXT NOT NULL,
+            url TEXT NOT NULL,
+            PRIMARY KEY (head, name)
+        ) STRICT
+        """,
+    ),
 )
 
 _WHICH: Final = """
@@ -90,6 +106,10 @@ _APPROVALS: Final = f"""
 _COMMENTS: Final = f"""
     SELECT c.* FROM comment c JOIN pull_request p ON p.number = c.number
     {_WHICH} ORDER BY c.id
+"""  # noqa: S608
+_STATUSES: Final = f"""
+    SELECT DISTINCT s.* FROM status s JOIN pull_request p ON p.head = s.head
+    {_WHICH} ORDER BY s.name
 """  # noqa: S608
 
 
@@ -249,8 +269,16 @@ class Pages:
         comments: defaultdict[int, list[Comment]] = defaultdict(list)
         for row in ask(_COMMENTS, which):
             comments[row["number"]].append(_comment(row))
+        checks: defaultdict[str, list[Check]] = defaultdict(list)
+        for row in ask(_STATUSES, which):
+            checks[row["head"]].append(_check(row))
         return tuple(
-            _record(row, approvals[row["number"]], comments[row["number"]])
+            _record(
+                row,
+                approvals[row["number"]],
+                comments[row["number"]],
+                checks[row["head"]],
+            )
             for row in ask(_PULL_REQUESTS, which)
         )
 
@@ -326,12 +354,35 @@ class Pages:
             (number, by, at.isoformat(), text),
         )
 
+    def remark(
+        self, number: int, text: str, *, key: str, by: str, at: datetime
+    ) -> None:
+        """Record the one remark of a key, or replace its text."""
+        self._connection.execute(
+            "INSERT INTO comment (number, by, at, text, key) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (number, key) DO UPDATE SET text = excluded.text",
+            (number, by, at.isoformat(), text, key),
+        )
+
+    def report(self, head: CommitId, status: Status) -> None:
+        """Record the status of a name, or replace it."""
+        self._connection.execute(
+            "INSERT INTO status (head, name, state, description, url)"
+            " VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (head, name) DO UPDATE SET state = excluded.state,"
+            " description = excluded.description, url = excluded.url",
+            (head, status.name, status.state.value, status.description, status.url),
+        )
+
 
 # --- rows as values ---
 
 
 def _record(
-    row: sqlite3.Row, approvals: Sequence[Approval], comments: Sequence[Comment]
+    row: sqlite3.Row,
+    approvals: Sequence[Approval],
+    comments: Sequence[Comment],
+    checks: Sequence[Check],
 ) -> Record:
     merge_commit, unmerged_at = row["merge_commit"], row["unmerged_at"]
     shown = PullRequest(
@@ -349,6 +400,7 @@ def _record(
         closed_by=row["closed_by"],
         approvals=tuple(approvals),
         comments=tuple(comments),
+        checks=tuple(checks),
     )
     return Record(
         shown=shown,
@@ -364,3 +416,7 @@ def _approval(row: sqlite3.Row) -> Approval:
 def _comment(row: sqlite3.Row) -> Comment:
     at = datetime.fromisoformat(row["at"])
     return Comment(by=row["by"], at=at, text=row["text"])
+
+
+def _check(row: sqlite3.Row) -> Check:
+    return Check(name=row["name"], state=CheckState(row["state"]), url=row["url"])

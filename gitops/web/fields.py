@@ -103,18 +103,6 @@ def texts_at(value: Json, *path: str) -> Iterator[str]:
         yield item
 
 
-def condition(document: Json, name: str) -> Mapping[str, Json]:
-    """Return a condition of a Kubernetes object's status; empty when it has none.
-
-    Raises:
-        WebError: the conditions make no sense.
-    """
-    for item in items_at(document, "status", "conditions"):
-        if text_at(item, "type") == name:
-            return mapping_at(item)
-    return _NOTHING
-
-
 def _nonsense(wanted: str, path: tuple[str, ...]) -> WebError:
     place = ".".join(path) or "its answer"
     return WebError(f"the answer makes no sense: {place} is not {wanted}")
