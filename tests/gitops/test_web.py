@@ -532,14 +532,15 @@ def test_an_answer_that_broke_off_is_asked_for_again() -> None:
         ),
         (
             {
-                "Date": "Thu, 01 Jan 1970 00:16:40 GMT",
+                "Date": "Mon, 02 Feb 2026 10:00:00 GMT",
                 "X-RateLimit-Remaining": "0",
-                "X-RateLimit-Reset": "1004",
+                "X-RateLimit-Reset": "1770026404",
             },
             4.0,
         ),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "6"}, 6.0),
     ],
-    ids=["seconds", "moment", "rate-limit"],
+    ids=["seconds", "moment", "rate-limit", "rate-limit-duration"],
 )
 def test_a_server_says_how_long_to_wait(
     headers: dict[str, str], seconds: float

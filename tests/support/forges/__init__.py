@@ -1,0 +1,1 @@
+"""Forges that nobody runs here: their wire formats over a real repository."""
