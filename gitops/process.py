@@ -16,8 +16,9 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -118,12 +119,14 @@ def run(
         ProcessTimeoutError: it did not end in time; its whole group is gone.
         ProcessOutputError: it printed too much; its whole group is gone.
     """
-    process = _start(argv, env, cwd, has_input=bool(stdin), limits=limits)
-    try:
-        with contextlib.closing(_Conversation(process, stdin, limits)) as conversation:
-            stdout, stderr = conversation.hold(Path(argv[0]).name)
-    finally:
-        _end(process)
+    with contextlib.ExitStack() as starting:
+        starting.enter_context(_interrupts_held())
+        process = _start(argv, env, cwd, has_input=bool(stdin), limits=limits)
+        try:
+            starting.close()  # an interrupt finds a process that we can end
+            stdout, stderr = _hold(process, stdin, limits, Path(argv[0]).name)
+        finally:
+            _end(process)
     return Completed(
         argv=tuple(argv), returncode=process.returncode, stdout=stdout, stderr=stderr
     )
@@ -192,6 +195,28 @@ def _walls(limits: Limits) -> list[str]:
 # --- one program's life ---
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep an interrupt (Ctrl-C) for the end of the body, where it is raised.
+
+    In between, a process could be born that nobody holds. Only the main thread is
+    ever interrupted, and only a handler of Python's raises anything.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not callable(handler):
+        yield
+        return
+    kept: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: kept.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if kept:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _start(
     argv: Sequence[str],
     env: Mapping[str, str],
@@ -217,6 +242,13 @@ def _start(
         # the error's text may hold an absolute path; its class and number do not
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise ProcessStartError(f"{program.name}: cannot start: {reason}") from exc
+
+
+def _hold(
+    process: subprocess.Popen[bytes], stdin: bytes, limits: Limits, name: str
+) -> tuple[bytes, bytes]:
+    with contextlib.closing(_Conversation(process, stdin, limits)) as conversation:
+        return conversation.hold(name)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

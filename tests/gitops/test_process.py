@@ -291,6 +291,45 @@ def test_an_interrupted_caller_leaves_no_process(tmp_path: Path) -> None:
     assert eventually(lambda: not is_running(inner))
 
 
+def test_an_interrupt_while_a_program_starts_leaves_no_process(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    caller = """
+import signal, subprocess, sys
+from pathlib import Path
+from gitops.process import run
+
+class Interrupted(subprocess.Popen):
+    def __init__(self, *words, **more):
+        super().__init__(*words, **more)
+        Path(sys.argv[1]).write_text(str(self.pid))
+        signal.raise_signal(signal.SIGINT)
+
+subprocess.Popen = Interrupted
+run(["/bin/sleep", "600"], env={})
+"""
+    done = run([sys.executable, "-c", caller, str(note)], env={})
+    assert b"KeyboardInterrupt" in done.stderr
+    assert eventually(lambda: not is_running(int(note.read_text())))
+
+
+def test_an_interrupt_while_a_program_starts_in_vain_is_not_lost() -> None:
+    caller = """
+import signal, subprocess
+from gitops.process import run
+
+class Failing(subprocess.Popen):
+    def __init__(self, *words, **more):
+        signal.raise_signal(signal.SIGINT)
+        raise FileNotFoundError
+
+subprocess.Popen = Failing
+run(["/bin/sleep", "600"], env={})
+"""
+    done = run([sys.executable, "-c", caller], env={})
+    assert done.returncode != 0
+    assert done.stderr.strip().endswith(b"KeyboardInterrupt")
+
+
 # --- walls ---
 
 
