@@ -154,9 +154,10 @@ class Clockwork:
         with self._state:
             self._running.discard(name)
             if not self._is_stopping:
-                is_asked = name in self._asked or (report is not None and report.again)
+                if report is not None and report.again:
+                    self._asked.add(name)  # else its own pass would be fresh enough
                 pause_s = fresh_s or self._pause_s(report)
-                self._ring(name, after_s=0 if is_asked else pause_s)
+                self._ring(name, after_s=0 if name in self._asked else pause_s)
             self._state.notify_all()
 
     def _pause_s(self, report: PassReport | None) -> float:

@@ -96,9 +96,11 @@ class Reconciler:
         return forge_names(self._settings)
 
     def age_s(self, name: str) -> float | None:
-        """Return the seconds since a process ended a pass; None before the first."""
+        """Return the seconds since a good pass, by any process; None without one."""
         last = self._store.passes.last(name)
-        return None if last is None else (self._clock() - last.at).total_seconds()
+        if last is None or last.state is not PassState.OK:
+            return None
+        return (self._clock() - last.at).total_seconds()
 
     def pass_over(self, name: str) -> PassReport:
         """Make one pass; what fails is recorded and told, never raised.

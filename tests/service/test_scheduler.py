@@ -22,6 +22,7 @@ class Passes:
         self.made: list[str] = []
         self.on_pass: Callable[[str], PassReport | None] = lambda _name: None
         self.age: float | None = None
+        self.remembers = False
         self.changed = threading.Condition()
 
     def repositories(self) -> tuple[str, ...]:
@@ -33,6 +34,7 @@ class Passes:
     def pass_over(self, name: str) -> PassReport:
         with self.changed:
             self.made.append(name)
+            self.age = 0.0 if self.remembers else self.age
             self.changed.notify_all()
         told = self.on_pass(name)
         return told or PassReport(repository=name, commit=None)
@@ -174,3 +176,13 @@ def test_a_replica_that_died_leaves_a_gap_that_the_next_alarm_finds() -> None:
     with running(passes, interval_s=0.1):
         passes.age = 0.2
         passes.wait_for(lambda: "a" in passes.made)
+
+
+def test_a_pass_that_has_more_to_do_is_followed_at_once_though_it_is_fresh() -> None:
+    passes = Passes("a")
+    passes.remembers = True
+    passes.on_pass = lambda name: PassReport(
+        repository=name, commit=None, again=len(passes.made) < 3
+    )
+    with running(passes):
+        passes.wait_for(lambda: len(passes.made) == 3)
