@@ -7,27 +7,47 @@ another forge checked by the whole suite, add its factory to `WORLDS`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
-from gitops.git import BareRepository, Identity
+from gitops.forges.http import RateGate
+from gitops.git import BareRepository
 from gitops.model import BranchName, CommitId, FileEdit
+from gitops.web import Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
-
-MAIN: Final = BranchName("main")
-NOON: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-_PERSON: Final = Identity(name="Ann Example", email="ann@example.com")
+from tests.support.forges.state import BOT, MAIN, NOON, PERSON, ForgeState
+from tests.support.forges.wire import Watcher, Wire
 
 
 class World(ABC):
     """One forge, one repository with a first commit on main, and its people."""
 
     forge: Forge
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - most have started nothing
+        """End what it has started."""
+
+    def known_as(self, name: str) -> str:
+        """Return as whom the forge shows what we do for somebody."""
+        return name
+
+    def is_moment(self, at: datetime, now: datetime) -> bool:
+        """Whether the forge may say so of what we did at a moment."""
+        return at == now
+
+    def approve(self, number: int, *, by: str) -> None:
+        """A person approves the present head, where people do that."""
+        shown = self.forge.read(number)
+        self.forge.approve(number, head=shown.head, by=by, now=NOON)
 
     @abstractmethod
     def commit(
@@ -83,24 +103,10 @@ class World(ABC):
         return commit
 
 
-class EmbeddedWorld(World):
-    """The embedded forge over a bare repository in a folder."""
+class RepositoryWorld(World):
+    """A world whose repository is a bare one in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.repository = BareRepository.create(folder / "fleet.git", MAIN)
-        self.database = folder / "fleet.db"
-        self.forge = EmbeddedForge(
-            self.repository, self.database, public_url="https://gitops.example.com/r/x/"
-        )
-        first = self.repository.commit(
-            tree_of=None,
-            edits=[FileEdit(path="a.txt", before=None, after=b"one\n")],
-            parents=(),
-            message="First",
-            author=_PERSON,
-            at=NOON,
-        )
-        self.repository.update_ref(MAIN, first, expected=None)
+    repository: BareRepository
 
     def commit(
         self, files: Mapping[str, str], *, on: CommitId, message: str = "Change"
@@ -116,7 +122,7 @@ class EmbeddedWorld(World):
             edits=edits,
             parents=(on,),
             message=message,
-            author=_PERSON,
+            author=PERSON,
             at=NOON,
         )
 
@@ -144,6 +150,71 @@ class EmbeddedWorld(World):
     def text(self, commit: CommitId, path: str) -> str | None:
         content = self.repository.blob_at(commit, path)
         return None if content is None else content.decode()
+
+
+class EmbeddedWorld(RepositoryWorld):
+    """The embedded forge over a bare repository in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = ForgeState(folder)
+        self.repository = self.state.repository
+        self.database = folder / "fleet.db"
+        self.forge = EmbeddedForge(
+            self.repository, self.database, public_url="https://gitops.example.com/r/x/"
+        )
+
+
+class WireWorld(RepositoryWorld):
+    """An adapter, over real HTTP, before a fake of its forge; runs in a `with`.
+
+    Args:
+        folder: for the fake's repository.
+        wire_of: makes the fake's HTTP side.
+        forge_of: makes the adapter, for the address of the running fake.
+        watchers: look at each exchange.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        wire_of: Callable[[ForgeState], Wire],
+        forge_of: Callable[[str, Web, RateGate], Forge],
+        watchers: Iterable[Watcher] = (),
+    ) -> None:
+        self.state = ForgeState(folder)
+        self.repository = self.state.repository
+        self.wire = wire_of(self.state)
+        self.wire.watchers += watchers
+        self._forge_of = forge_of
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        server = self._stack.enter_context(self.wire.serving())
+        web = self._stack.enter_context(Web())
+        self.forge = self._forge_of(server.url, web, patient_gate())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def known_as(self, name: str) -> str:
+        return BOT
+
+    def is_moment(self, at: datetime, now: datetime) -> bool:
+        return at.utcoffset() == timedelta(0)
+
+    def approve(self, number: int, *, by: str) -> None:
+        self.state.approve(number, by=by)
+
+
+def patient_gate() -> RateGate:
+    """A gate that is told to wait and does not: its clock goes on by itself."""
+    now = [1000.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return RateGate(monotonic_s=lambda: now[0], wait=wait, patience_s=120)
 
 
 class MeteredWorld(EmbeddedWorld):

@@ -21,7 +21,8 @@ from gitops.forges import Forge, Merged, NotMerged, PullRequestDraft
 from gitops.forges.embedded import EmbeddedForge
 from gitops.git import BareRepository, Identity
 from gitops.model import BranchName, CommitId, PullRequest, PullRequestState
-from tests.contract.worlds import MAIN, NOON, EmbeddedWorld
+from tests.contract.worlds import EmbeddedWorld
+from tests.support.forges.state import MAIN, NOON
 
 NOW = datetime(2026, 11, 23, 12, 30, 15, 250_000, tzinfo=UTC)
 BRANCH = BranchName("directus-gitops/staging/example")

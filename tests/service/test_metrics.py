@@ -33,7 +33,8 @@ from service.meter.forge import MeteredForge
 from service.metrics import CountRequests, Standing
 from service.settings import Settings
 from service.store import Role, Store, Watch
-from tests.contract.worlds import MAIN, NOON, EmbeddedWorld
+from tests.contract.worlds import EmbeddedWorld
+from tests.support.forges.state import MAIN, NOON
 from tests.support.http import ask
 
 DEV, PROD = EnvironmentName("development"), EnvironmentName("production")

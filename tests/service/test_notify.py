@@ -41,7 +41,7 @@ from service.notify.following import wait_of
 from service.notify.messages import escaped, line_of
 from service.settings import Settings
 from service.store import Store
-from tests.contract.worlds import NOON
+from tests.support.forges.state import NOON
 from tests.support.receivers import Received, Receiver, Reply, receiving
 
 LOOPBACK = Allowed(networks=(ip_network("127.0.0.0/8"),))

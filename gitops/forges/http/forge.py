@@ -91,17 +91,21 @@ class HttpForge:
             draft: its author is whoever our credential acts as.
             now: part of the protocol; the forge has its own clock.
 
+        Returns:
+            It, at the draft's head; one that was there keeps its texts.
+
         Raises:
             ForgeConflictError: the branch is not at the draft's head, there is no such
                 base, or there is nothing to merge.
             ForgeUnavailableError: the forge did not say what became of it, or says
                 that there is one and does not show it.
         """
+        del now
         standing = self._standing(draft)
-        if standing is not None:
-            return self.update(standing.number, draft, now=now)
+        number = None if standing is None else standing.number
         self._check_branch(draft)
-        number = self._created(draft)
+        if number is None:
+            number = self._created(draft)
         self._dress(number, draft)
         return replace(self.read(number), head=draft.head)
 
@@ -118,7 +122,6 @@ class HttpForge:
         standing = self._standing(draft)
         if standing is None:
             raise refused
-        self._line.hold(self._dialect.edit(standing.number, draft))
         return standing.number
 
     def update(
