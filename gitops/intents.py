@@ -35,6 +35,7 @@ from gitops.model import (
     Plan,
     PlanKind,
     Provenance,
+    ReleaseNotes,
     RemoveFile,
     Revision,
     Scope,
@@ -141,6 +142,7 @@ def change_key(repository: str, base: BranchName, plan: Plan) -> ChangeKey:
 def plan_to_json(plan: Plan) -> dict[str, Json]:
     """Write a plan as plain data; plan_from_json reads it back, equal."""
     origin = plan.provenance
+    notes = {"notes": [_notes_to_json(note) for note in plan.notes]}
     return {
         "kind": plan.kind.value,
         "scope": _scope_to_json(plan.scope),
@@ -152,6 +154,16 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
             "reason": origin.reason,
         },
         "findings": [finding_to_json(finding) for finding in plan.findings],
+        **(notes if plan.notes else {}),
+    }
+
+
+def _notes_to_json(notes: ReleaseNotes) -> Json:
+    return {
+        "version": notes.version,
+        "title": notes.title,
+        "url": notes.url,
+        "text": notes.text,
     }
 
 
@@ -227,6 +239,7 @@ def plan_from_json(data: Mapping[str, Json]) -> Plan:
         commit = origin["source_commit"]
         changes = cast(list[Mapping[str, str]], data["changes"])
         findings = cast(list[Mapping[str, Json]], data["findings"])
+        notes = cast(list[Mapping[str, str]], data.get("notes", []))
         return Plan(
             kind=PlanKind(str(data["kind"])),
             scope=_scope_from_json(cast(Mapping[str, Json], data["scope"])),
@@ -238,6 +251,7 @@ def plan_from_json(data: Mapping[str, Json]) -> Plan:
                 reason=str(origin["reason"]),
             ),
             findings=tuple(_finding_from_json(finding) for finding in findings),
+            notes=tuple(ReleaseNotes(**note) for note in notes),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise StoreError(

@@ -27,6 +27,7 @@ _TYPES: Final = {
     "array": "a list",
     "string": "a text",
     "integer": "a whole number",
+    "boolean": "true or false",
 }
 
 
@@ -139,7 +140,7 @@ def _type_problem(instance: object, types: Sequence[str]) -> str:
 def _type_hint(error: ValidationError, types: Sequence[str]) -> str:
     if error.instance is None:
         return "write a value, or leave the key out"
-    if error.instance_path[-1:] in (["soak"], ["for"], ["within"]):
+    if error.instance_path[-1:] in (["soak"], ["for"], ["within"], ["minimumAge"]):
         return "write a duration: 90m, 24h, 7d"
     scalar = not isinstance(error.instance, dict | list)
     return "put it in quotes" if scalar and types == ["string"] else ""

@@ -25,6 +25,7 @@ from gitops.layout import (
     stack_name,
 )
 from gitops.model import (
+    EVERY_STACK,
     Environment,
     EnvironmentName,
     Fleet,
@@ -34,8 +35,12 @@ from gitops.model import (
     PromotionRule,
     StackName,
     StackRule,
+    UpdateRule,
+    UpdateSource,
+    UpdateStep,
     Window,
 )
+from gitops.ranges import EVERY, range_of
 from gitops.secretnames import is_secret_name
 from gitops.versions import check_image
 from gitops.yamltext import Path, parse_typed, positions
@@ -77,6 +82,7 @@ def read_fleet(text: bytes) -> Fleet:
         environments=environments,
         stacks=dict(_stacks(root.section("stacks"))),
         promotions=_promotions(root, environments),
+        updates=tuple(_updates(root, environments)),
     )
 
 
@@ -120,6 +126,9 @@ class _Section:
 
     def number(self, key: str) -> int:
         return int(cast(int, self.data.get(key, 0)))
+
+    def flag(self, key: str) -> bool:
+        return cast(bool, self.data.get(key, False))
 
     def checked(self, key: str, check: Callable[[str], T], default: str = "") -> T:
         """Return what a checker makes of a text; its refusal is placed at the key."""
@@ -350,3 +359,34 @@ def _window(section: _Section, timezone: str) -> Window:
         duration_s=length,
         timezone=section.checked("timezone", check_timezone, timezone),
     )
+
+
+# --- updates ---
+
+
+def _updates(
+    root: _Section, environments: Sequence[Environment]
+) -> Iterator[UpdateRule]:
+    known = {environment.name: environment for environment in environments}
+    for section in root.sections("updates"):
+        name = section.checked("environment", environment_name)
+        if name not in known:
+            raise _unknown(section, name, known, "environment")
+        yield UpdateRule(
+            environment=name,
+            stacks=section.all_checked("stacks", _covered) or (EVERY_STACK,),
+            allow=section.checked("allow", _range, EVERY.text),
+            ignore=section.all_checked("ignore", _range),
+            prereleases=section.flag("prereleases"),
+            minimum_age_s=section.checked("minimumAge", seconds, "0s"),
+            step=UpdateStep(section.text("step", UpdateStep.MINOR)),
+            source=UpdateSource(section.text("source", UpdateSource.REGISTRY)),
+        )
+
+
+def _covered(text: str) -> str:
+    return text if text == EVERY_STACK else stack_name(text)
+
+
+def _range(text: str) -> str:
+    return range_of(text).text

@@ -19,6 +19,7 @@ DEFAULT_IMAGE: Final = "directus/directus"
 MAX_DURATION_S: Final = 366 * 86_400
 
 _NAME: Final = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_STACK: Final = "^([*]|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$"
 _KEY: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _DURATION: Final = "^(0|[1-9][0-9]{0,8})[smhdw]$"
 _CRON: Final = "^[0-9A-Za-z*,/#-]+( +[0-9A-Za-z*,/#-]+){4}$"
@@ -160,6 +161,58 @@ _PROMOTION: Final = _object(
     required=("from", "to"),
 )
 
+_UPDATE: Final = _object(
+    "Where new releases open pull requests without anybody asking.",
+    {
+        "environment": _text("Where they come in.", _NAME),
+        "stacks": {
+            "description": "Names of stacks, or * for every one of the environment.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": _STACK},
+            "uniqueItems": True,
+            "default": ["*"],
+        },
+        "allow": {
+            "description": "A range; only versions in it. ~11 is every 11, ~11.3 every "
+            "11.3, ^11.3.2 is 11 from 11.3.2 on, >=11.1 <12, 11.*; || between two.",
+            "type": "string",
+            "default": "*",
+        },
+        "ignore": {
+            "description": "Ranges; no version in one of them.",
+            "type": "array",
+            "items": {"type": "string"},
+            "uniqueItems": True,
+            "default": [],
+        },
+        "prereleases": {
+            "description": "Whether pre-releases such as 12.0.0-rc.1 count.",
+            "type": "boolean",
+            "default": False,
+        },
+        "minimumAge": _text(
+            "How long a version must have been published. One whose age nobody tells "
+            "waits.",
+            _DURATION,
+            default="0s",
+        ),
+        "step": {
+            "description": "How far at once. A major has to be asked for.",
+            "enum": ["patch", "minor", "major"],
+            "default": "minor",
+        },
+        "source": {
+            "description": "Who says which versions there are: the image's registry, "
+            "or npm, which has every Directus with its date. The image's registry "
+            "proves in any case that the image exists.",
+            "enum": ["registry", "npm"],
+            "default": "registry",
+        },
+    },
+    required=("environment",),
+)
+
 _SCHEMA: Final[dict[str, Json]] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "https://raw.githubusercontent.com/directus-gitops/directus-gitops/"
@@ -251,6 +304,13 @@ _SCHEMA: Final[dict[str, Json]] = {
                 "description": "The gates of each way between two environments.",
                 "type": "array",
                 "items": _PROMOTION,
+                "default": [],
+            },
+            "updates": {
+                "description": "Where new releases are proposed; the first rule that "
+                "covers a stack in an environment counts.",
+                "type": "array",
+                "items": _UPDATE,
                 "default": [],
             },
         },

@@ -18,6 +18,7 @@ from gitops.model.files import (
     tree_of,
 )
 from gitops.model.fleet import (
+    EVERY_STACK,
     Environment,
     Fleet,
     MergePolicy,
@@ -25,7 +26,21 @@ from gitops.model.fleet import (
     Overlay,
     PromotionRule,
     StackRule,
+    UpdateRule,
+    UpdateSource,
+    UpdateStep,
     Window,
+)
+from gitops.model.images import (
+    IMAGE_EXISTS,
+    IMAGE_UNCHECKED,
+    Absent,
+    Exists,
+    Image,
+    Proof,
+    Release,
+    ReleaseNotes,
+    Unchecked,
 )
 from gitops.model.manifests import Manifest, Manifests, Review
 from gitops.model.names import (
@@ -75,7 +90,11 @@ from gitops.model.pullrequests import (
 from gitops.model.targets import Finding, Hold, Revision, Severity, Target
 
 __all__ = [
+    "EVERY_STACK",
+    "IMAGE_EXISTS",
+    "IMAGE_UNCHECKED",
     "NO_FILE",
+    "Absent",
     "Approval",
     "Arrival",
     "BaseScope",
@@ -92,12 +111,14 @@ __all__ = [
     "Environment",
     "EnvironmentName",
     "EnvironmentScope",
+    "Exists",
     "FileEdit",
     "Finding",
     "Fleet",
     "GroupScope",
     "Health",
     "Hold",
+    "Image",
     "Intent",
     "IntentId",
     "IntentState",
@@ -117,10 +138,13 @@ __all__ = [
     "PlanKind",
     "Preview",
     "PromotionRule",
+    "Proof",
     "Proposed",
     "Provenance",
     "PullRequest",
     "PullRequestState",
+    "Release",
+    "ReleaseNotes",
     "RemoveFile",
     "Review",
     "Revision",
@@ -137,7 +161,11 @@ __all__ = [
     "TargetScope",
     "Tree",
     "Unchanged",
+    "Unchecked",
     "UnsetConfig",
+    "UpdateRule",
+    "UpdateSource",
+    "UpdateStep",
     "Window",
     "WriteFile",
     "blob_id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from gitops.model.names import BranchName, EnvironmentName, StackName
 from gitops.model.targets import Revision, Target
@@ -95,6 +96,55 @@ class PromotionRule:
     rollback_within_s: int = 0
 
 
+class UpdateStep(StrEnum):
+    """How far an update may go by itself."""
+
+    PATCH = "patch"
+    MINOR = "minor"
+    MAJOR = "major"
+
+
+class UpdateSource(StrEnum):
+    """Who is asked which versions there are."""
+
+    REGISTRY = "registry"
+    NPM = "npm"
+
+
+EVERY_STACK: Final = "*"
+"""What an update rule says that is for every stack of its environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRule:
+    """Where new releases are proposed without anybody asking.
+
+    Attributes:
+        environment: where.
+        stacks: names, or EVERY_STACK.
+        allow: a range (see gitops.ranges); only versions in it.
+        ignore: ranges; no version in one of them.
+        prereleases: whether versions that say they are not ready count.
+        minimum_age_s: seconds that a version must have been published.
+        step: how far at once.
+        source: who says which versions there are.
+    """
+
+    environment: EnvironmentName
+    stacks: tuple[str, ...] = (EVERY_STACK,)
+    allow: str = "*"
+    ignore: tuple[str, ...] = ()
+    prereleases: bool = False
+    minimum_age_s: int = 0
+    step: UpdateStep = UpdateStep.MINOR
+    source: UpdateSource = UpdateSource.REGISTRY
+
+    def covers(self, target: Target) -> bool:
+        """Whether the rule is about a target."""
+        is_named = EVERY_STACK in self.stacks or target.stack in self.stacks
+        return target.environment == self.environment and is_named
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """gitops.yaml as a value.
@@ -108,6 +158,8 @@ class Fleet:
         environments: in the order of the file.
         stacks: overrides by stack; a stack exists where its overlay exists.
         promotions: rules by edge, in the order of the file.
+        updates: rules for new releases, in the order of the file; the first that
+            covers a target is its rule.
     """
 
     branch: BranchName
@@ -118,6 +170,7 @@ class Fleet:
     environments: tuple[Environment, ...] = ()
     stacks: Mapping[StackName, StackRule] = field(default_factory=dict)
     promotions: tuple[PromotionRule, ...] = ()
+    updates: tuple[UpdateRule, ...] = ()
 
     def image_of(self, stack: StackName) -> str:
         """Return the image that a stack runs."""
@@ -135,6 +188,10 @@ class Fleet:
         if rule is None or rule.carry_images is None:
             return self.carry_images
         return rule.carry_images
+
+    def update_of(self, target: Target) -> UpdateRule | None:
+        """Return the rule for new releases of a target; None without one."""
+        return next((rule for rule in self.updates if rule.covers(target)), None)
 
     def environment(self, name: str) -> Environment | None:
         """Find an environment by name; None when the fleet has none such."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+IMAGE_EXISTS: Final = "image-exists"
+"""The rule of a finding: a registry has the image."""
+
+IMAGE_UNCHECKED: Final = "image-unchecked"
+"""The rule of a finding: it was asked, and could not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +31,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exists:
-    """The registry has the image."""
+    """The registry has the image.
+
+    Attributes:
+        image: what it is.
+        missing: platforms that the operator wants and it is not there for.
+        pin: whether the operator wants the digest of every image written.
+    """
 
     image: Image
+    missing: tuple[str, ...] = ()
+    pin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from gitops.model.files import Mode
+from gitops.model.images import ReleaseNotes
 from gitops.model.names import (
     BlobId,
     BranchName,
@@ -179,6 +180,7 @@ class Plan:
         changes: what is wanted, not how; already satisfied ones are dropped later.
         provenance: who asked.
         findings: what the reviewer must know (a closed opening gate, a major step).
+        notes: what its makers say of the releases that are brought; may be empty.
     """
 
     kind: PlanKind
@@ -186,6 +188,7 @@ class Plan:
     changes: tuple[Change, ...]
     provenance: Provenance
     findings: tuple[Finding, ...] = ()
+    notes: tuple[ReleaseNotes, ...] = ()
 
 
 class IntentState(StrEnum):

@@ -29,6 +29,7 @@ from gitops.model import (
     Tree,
 )
 from gitops.overlay import list_overlays, read_overlay
+from gitops.promotion.existence import Prove, unproved, with_proof
 from gitops.promotion.guards import (
     check_environment,
     holds_on,
@@ -56,6 +57,7 @@ def plan_bump(
     holds: Sequence[Hold] = (),
     pin: Pin | None = None,
     paused: bool = False,
+    proofs: Prove = unproved,
 ) -> Plan:
     """Plan another revision for one stack in one environment.
 
@@ -71,12 +73,14 @@ def plan_bump(
         holds: of the repository.
         pin: of the target.
         paused: whether the pause switch is on.
+        proofs: tells what a registry says of a revision.
 
     Returns:
         A plan; without changes when the revision is there already.
 
     Raises:
-        InputError: the version or the digest is not acceptable.
+        InputError: the version or the digest is not acceptable, or there is no such
+            image.
         UnknownNameError: no such environment, or no such stack there.
         HeldError: a hold, a pin or the pause switch forbids it.
         PlanError: it would be a downgrade.
@@ -90,7 +94,7 @@ def plan_bump(
     wanted = Revision(image=overlay.revision.image, tag=tag, digest=known)
     if not allow_downgrade:
         _refuse_downgrade(overlay, tag)
-    change, findings = _revise(overlay, wanted)
+    change, findings = _revise(overlay, wanted, proofs)
     return Plan(
         kind=PlanKind.BUMP,
         scope=TargetScope(target=target),
@@ -116,6 +120,7 @@ def plan_bumps(
     holds: Sequence[Hold] = (),
     pins: Sequence[Pin] = (),
     paused: bool = False,
+    proofs: Prove = unproved,
 ) -> Plan:
     """Plan another revision for several stacks of one environment.
 
@@ -136,6 +141,7 @@ def plan_bumps(
         holds: of the repository.
         pins: of the repository.
         paused: whether the pause switch is on.
+        proofs: as for plan_bump.
 
     Raises:
         InputError: as for plan_bump, or a digest for several images.
@@ -168,7 +174,7 @@ def plan_bumps(
             findings += held or (_newer_already(overlay, tag),)
             continue
         wanted = Revision(image=overlay.revision.image, tag=tag, digest=known)
-        change, told = _revise(overlay, wanted)
+        change, told = _revise(overlay, wanted, proofs)
         changes += change
         findings += told
     return Plan(
@@ -249,13 +255,16 @@ def _newer_already(overlay: Overlay, tag: str) -> Finding:
 
 
 def _revise(
-    overlay: Overlay, wanted: Revision
+    overlay: Overlay, wanted: Revision, proofs: Prove
 ) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
     """Return the change of one overlay and what a reviewer must know of it."""
     present = overlay.revision
     if present == wanted:
         return (), ()
-    findings = list(risks(present.tag, wanted.tag, path=overlay.path))
+    wanted, proved = with_proof(present, wanted, proofs(wanted), path=overlay.path)
+    if present == wanted:
+        return (), ()
+    findings = [*risks(present.tag, wanted.tag, path=overlay.path), *proved]
     if present.digest and not wanted.digest:
         findings.append(
             Finding(

@@ -25,11 +25,13 @@ from gitops.model import (
 )
 from gitops.review.bundles import Bundle
 from gitops.review.masking import redacted
+from gitops.review.notes import is_existence_told, notes_section
 from gitops.review.objects import ObjectChange, ObjectDiff
 from gitops.review.text import Phrase, cell, code, element, fenced, markdown
 from gitops.review.title import revisions_by_target
 from gitops.versions import Version, version_of
 
+_ROOMY: Final = 1000
 _RELEASES: Final = "https://github.com/directus/directus/releases/tag/v"
 _ORDER: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -88,6 +90,7 @@ def sections(telling: Telling, bundles: Sequence[Bundle], detail: Detail) -> str
         _rendered(telling, bundles, detail),
         _files(telling, detail),
         _origin(telling, detail),
+        notes_section(telling.plans) if detail.lines >= _ROOMY else "",
     )
     return "\n".join(part for part in parts if part)
 
@@ -249,7 +252,7 @@ def _version_lines(telling: Telling) -> list[str]:
         f"Release notes of Directus {release}: {_RELEASES}{quote(release, safe='.')}"
         for release in releases
     ]
-    if not telling.existence_checked:
+    if not (telling.existence_checked or is_existence_told(telling.plans)):
         lines.append("Image: existence not checked.")
     return lines
 

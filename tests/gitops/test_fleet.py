@@ -599,6 +599,7 @@ def test_the_defaults_of_the_schema_are_the_ones_that_hold() -> None:
     text["environments"] = [{"name": "a"}, {"name": "b"}]
     rule: dict[str, Json] = {"from": "a", "to": "b"}
     spelt: dict[str, Json] = {**rule}
+    update: dict[str, Json] = {"environment": "a"}
     full = dict(text)
     for name, below in objects(fleet_schema()):
         if "default" not in below or name.startswith("environments"):
@@ -609,13 +610,18 @@ def test_the_defaults_of_the_schema_are_the_ones_that_hold() -> None:
             assert below["default"] == 0
         elif name.startswith("promotions[]."):
             spelt[key] = below["default"]
+        elif name.startswith("updates[]."):
+            update[key] = below["default"]
         elif "." in name:
             full.setdefault(name.partition(".")[0], {})[key] = below["default"]
         else:
             full[name] = below["default"]
     assert set(full) >= {"branch", "paths", "defaults", "stacks", "promotions"}
+    assert "updates" in full
     short = read(json.dumps({**text, "promotions": [rule]}))
     assert read(json.dumps({**full, "promotions": [spelt]})) == short
+    short = read(json.dumps({**text, "updates": [{"environment": "a"}]}))
+    assert read(json.dumps({**full, "updates": [update]})) == short
 
 
 def test_asking_for_the_schema_gives_a_copy() -> None:
