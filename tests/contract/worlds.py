@@ -6,6 +6,7 @@ another forge checked by the whole suite, add its factory to `WORLDS`.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -15,13 +16,16 @@ from typing import Final, Self
 
 from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
-from gitops.forges.http import RateGate
+from gitops.forges.gitlab import gitlab_forge
+from gitops.forges.http import HttpForge, RateGate
 from gitops.git import BareRepository
 from gitops.model import BranchName, CommitId, FileEdit
-from gitops.web import Web
+from gitops.web import Allowed, Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
-from tests.support.forges.state import BOT, MAIN, NOON, PERSON, ForgeState
+from tests.contract.openapi import Checked, Spec
+from tests.support.forges.gitlab import FakeGitLab
+from tests.support.forges.state import BOT, MAIN, NOON, PERSON, TOKEN, ForgeState
 from tests.support.forges.wire import Watcher, Wire
 
 
@@ -225,7 +229,37 @@ class MeteredWorld(EmbeddedWorld):
         self.forge = MeteredForge(self.forge, Meter())
 
 
+def gitlab_world(folder: Path) -> World:
+    """GitLab's adapter, before a fake that GitLab's own description judges."""
+    return WireWorld(
+        folder,
+        lambda state: FakeGitLab(state).wire,
+        gitlab_of,
+        [Checked(description("gitlab"), prefix="/api/v4", also={401, 403})],
+    )
+
+
+def gitlab_of(root: str, web: Web, gate: RateGate, token: str = TOKEN) -> HttpForge:
+    """Make GitLab's adapter for a fake that runs at an address."""
+    return gitlab_forge(
+        "https://gitlab.test/team/sub/fleet.git",
+        web=web,
+        allowed=Allowed(hosts=frozenset({"127.0.0.1"})),
+        credential=lambda: token,
+        gate=gate,
+        api=f"{root}/api/v4",
+    )
+
+
+def description(forge: str) -> Spec:
+    """Read what is kept of a forge's description."""
+    path = Path(__file__).parent / "specs" / f"{forge}.json"
+    found: Spec = json.loads(path.read_text())
+    return found
+
+
 WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "embedded": EmbeddedWorld,
     "metered": MeteredWorld,
+    "gitlab": gitlab_world,
 }

@@ -28,6 +28,7 @@ class Asked:
         path: below the root, still quoted, with its leading slash.
         parts: what the route's pattern caught, unquoted.
         query: by name; the last one of a name wins.
+        pairs: the whole query, in order.
         body: JSON, or None.
         headers: by lower-case name.
         root: scheme, host and port of this server.
@@ -40,6 +41,7 @@ class Asked:
     body: Json
     headers: Mapping[str, str]
     root: str
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def field(self, name: str) -> Json:
         """Return a field of the body; None when it is not there."""
@@ -198,14 +200,16 @@ class Wire:
             if method == request.method and match is not None:
                 found, parts = handler, tuple(unquote(p) for p in match.groups())
                 break
+        pairs = tuple(parse_qsl(target.query, keep_blank_values=True))
         asked = Asked(
             method=request.method,
             path=path,
             parts=parts,
-            query=dict(parse_qsl(target.query, keep_blank_values=True)),
+            query=dict(pairs),
             body=json.loads(request.body) if request.body else None,
             headers=request.headers,
             root=self._server.url,
+            pairs=pairs,
         )
         return asked, found
 
