@@ -9,9 +9,10 @@ RUN python -m venv /app \
 FROM python:3.12-slim-bookworm
 LABEL org.opencontainers.image.title="directus-gitops" \
       org.opencontainers.image.licenses="Apache-2.0"
-# util-linux: the walls around kustomize. tini: reaps what git leaves, and hands signals on.
+# openssh-client and gnupg: git over SSH, and signed commits. util-linux: the walls
+# around kustomize. tini: reaps what git leaves, and hands signals on.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates git tini util-linux \
+ && apt-get install -y --no-install-recommends ca-certificates git gnupg openssh-client tini util-linux \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 gitops \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gitops \

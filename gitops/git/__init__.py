@@ -20,15 +20,24 @@ from gitops.git.command import (
     use_git,
 )
 from gitops.git.http import CgiRequest, CgiResponse, serve_fetch
+from gitops.git.keys import ReadText
 from gitops.git.mirror import Mirror
 from gitops.git.objects import Identity
-from gitops.git.remote import Credential, check_url, path_of
+from gitops.git.remote import (
+    Credential,
+    ReadCredential,
+    Remote,
+    SshAccess,
+    check_url,
+    path_of,
+)
 from gitops.git.repository import (
     LoggedCommit,
     MergedFile,
     Repository,
     checked_commit,
 )
+from gitops.git.reviews import Refused, ReviewRoom
 from gitops.git.worktree import (
     FastForwarded,
     Forwarding,
@@ -53,7 +62,13 @@ __all__ = [
     "LoggedCommit",
     "MergedFile",
     "Mirror",
+    "ReadCredential",
+    "ReadText",
+    "Refused",
+    "Remote",
     "Repository",
+    "ReviewRoom",
+    "SshAccess",
     "UpToDate",
     "WorkTree",
     "attend_git",

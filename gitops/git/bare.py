@@ -15,8 +15,9 @@ from typing import Final
 from gitops import layout
 from gitops.errors import GitError, PushRejectedError
 from gitops.git.command import Answer, SafeGit
+from gitops.git.failures import hint_for
 from gitops.git.objects import Identity, commit_object
-from gitops.git.remote import check_url, hint_for
+from gitops.git.remote import check_url
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
 from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId

@@ -12,18 +12,27 @@ import contextlib
 import fcntl
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from gitops import layout
-from gitops.errors import GitError, MirrorError, PushRejectedError
+from gitops.errors import (
+    GitError,
+    MirrorError,
+    PushRejectedError,
+    RemoteUnavailableError,
+)
 from gitops.git.command import Answer, SafeGit
-from gitops.git.remote import Credential, Remote, check_url, hint_for
+from gitops.git.failures import remote_failure
+from gitops.git.remote import Credential, Remote, check_url
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
-from gitops.git.walls import REMOTE_LIMITS, Walls
+from gitops.git.reviews import FETCHED_BYTES, ROOM_BYTES, ReviewRoom
+from gitops.git.transport import route_to
+from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId
+from gitops.process import Limits, ProcessTimeoutError
 
 _NAMESPACE: Final = "refs/remotes/origin/"
 _HEAD: Final = b"ref: refs/heads/none\n"  # a mirror has no branches of its own
@@ -35,6 +44,7 @@ _FETCH: Final = (
     "--no-recurse-submodules",
     "--end-of-options",
 )
+_AS_MADE: Final = "--format=create %(refname) %(objectname)"
 _PUSH: Final = ("--porcelain", "--no-verify", "--no-follow-tags", "--no-signed")
 _REJECTED: Final = re.compile(r"^!\t.*\t\[(.*rejected\] .*)$", re.MULTILINE)
 _RACE_WORDS: Final = ("stale info", "cannot lock ref", "failed to update ref")
@@ -57,25 +67,29 @@ class Mirror(Repository):
     def open_or_clone(
         cls,
         path: Path,
-        url: str,
+        url: str = "",
         *,
         credential: Credential | None = None,
-        allow_file: bool,
+        allow_file: bool = False,
+        remote: Remote | None = None,
     ) -> Mirror:
         """Open our copy of a repository; fetch it anew where it is not whole.
 
         Args:
             path: the folder of the copy, in our data directory.
-            url: the original's address.
-            credential: for its remote.
+            url: the original's address; that of the remote, where one is given.
+            credential: for the address.
             allow_file: whether the original may be a folder of this machine.
+            remote: the original, and how it is reached; instead of the others.
 
         Raises:
             GitError: the original is not there, refuses, or has no commits.
             InputError: the address is none that we use.
         """
-        checked = check_url(url, allow_file=allow_file)
-        mirror = cls(path.absolute(), Remote(url=checked, credential=credential))
+        checked = check_url(remote.url if remote else url, allow_file=allow_file)
+        if remote is None:
+            remote = Remote(url=checked, credential=credential)
+        mirror = cls(path.absolute(), remote)
         if not mirror._is_whole():
             mirror._clone_again(seen=mirror._identity())
         return mirror
@@ -103,13 +117,19 @@ class Mirror(Repository):
         if not self._is_whole():
             self._clone_in_place()
             return
+        before = self._git.ask("for-each-ref", _AS_MADE, "--", self._namespace)
         answer = self._fetch_into(self._path)
         if answer.shows_damage:  # also where the fetch could go around it
             self._clone_in_place()
         elif answer.code != 0:
             raise self._remote_failure(answer)
         self._was_mended = False
-        self._check_commits(self.branches())
+        branches = self.branches()
+        if not branches:
+            # Over HTTP git reads any page as a list of branches: that to sign in has
+            # none. So they are not believed to be gone, all at once.
+            self._git.ask("update-ref", "--stdin", stdin=before.stdout)
+        self._check_commits(branches)
 
     def remote_tip(self, branch: BranchName) -> CommitId | None:
         """Ask the remote where a branch is now; None when it has no such branch.
@@ -168,6 +188,32 @@ class Mirror(Repository):
             )
         return answer.code == 0
 
+    def reviews(
+        self, *, fetched_bytes: int = FETCHED_BYTES, room_bytes: int = ROOM_BYTES
+    ) -> ReviewRoom:
+        """Return the room beside our copy for the heads of people's pull requests.
+
+        Args:
+            fetched_bytes: what one head may weigh, packed.
+            room_bytes: what all of them may.
+        """
+
+        def fetch(
+            place: Path, refspec: str, *, limits: Limits, more: Sequence[str]
+        ) -> Answer:
+            words = (*_FETCH, self._remote.url, refspec)
+            return self._ask_remote(
+                "fetch", *words, at=place, limits=limits, more=tuple(more)
+            )
+
+        return ReviewRoom(
+            self._path.with_name(f"{self._path.name}.reviews"),
+            self._path,
+            fetch,
+            fetched_bytes=fetched_bytes,
+            room_bytes=room_bytes,
+        )
+
     def _push(self, refspec: str, name: str, expected: CommitId | None) -> Answer:
         lease = (
             f"--force-with-lease={name}:{checked_commit(expected) if expected else ''}"
@@ -216,23 +262,39 @@ class Mirror(Repository):
                 found[ref] = CommitId(commit)
         return found
 
-    def _ask_remote(self, command: str, *words: str, at: Path | None = None) -> Answer:
+    def _ask_remote(
+        self,
+        command: str,
+        *words: str,
+        at: Path | None = None,
+        limits: Limits | None = None,
+        more: tuple[str, ...] = (),
+    ) -> Answer:
         place = at or self._path
-        walls = Walls(
-            git_dir=place,
-            protocol=self._remote.protocol,
-            limits=REMOTE_LIMITS,
-            more=self._remote.words,
-            variables=self._remote.variables,
-            hidden=self._remote.hidden,
-        )
-        return SafeGit(walls=walls).ask(command, *words)
+        remote = self._remote
+        with route_to(remote, SafeGit.search_path) as route:
+            walls = Walls(
+                git_dir=place,
+                cwd=route.folder,
+                protocol=remote.protocol,
+                limits=limits or remote.limits,
+                more=(*more, *route.words),
+                variables=route.variables,
+                hidden=route.hidden,
+            )
+            try:
+                return SafeGit(walls=walls).ask(command, *words)
+            except GitError as error:
+                if isinstance(error.__cause__, ProcessTimeoutError):
+                    raise RemoteUnavailableError(
+                        f"{remote.name}: {error.message}",
+                        hint="is the remote there? It is asked again",
+                    ) from error
+                raise
 
     def _remote_failure(self, answer: Answer) -> GitError:
-        return GitError(
-            f"{self._remote.name}: git {answer.command}: {answer.words}",
-            hint=hint_for(answer.words),
-        )
+        place = f"{self._remote.name}: git {answer.command}"
+        return remote_failure(place, answer.words)
 
     # --- our copy ---
 
@@ -318,7 +380,8 @@ class Mirror(Repository):
         if not branches:
             raise GitError(
                 f"{self._remote.name} has no commits",
-                hint="push a first commit, or let `directus-gitops init` make one",
+                hint="push a first commit, or let `directus-gitops init` make one; "
+                "if there are some, is it a page to sign in that answers?",
             )
 
     def _put_aside(self) -> None:

@@ -1,20 +1,24 @@
 """Addresses of repositories: which ones we accept, and which one protocol each needs.
 
-Rule R7 and threat T-G1: an address is data, never an option, a program or a secret.
-Nothing here opens a connection.
+Rule R7: an address is data, never an option, a program or a secret. Nothing here opens
+a connection.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from gitops.errors import InputError
+from gitops.git.keys import ReadText
+from gitops.git.walls import REMOTE_LIMITS
+from gitops.process import Limits
+from gitops.web import Allowed, Resolve, host_name, look_up, place_of
 
 _HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?"
 _USER: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
@@ -24,7 +28,12 @@ _FORMS: Final = {
     "ssh": re.compile(rf"ssh://(?:{_USER}@)?{_HOST}/{_PATH}", re.ASCII),
 }
 _SCP_FORM: Final = re.compile(rf"{_USER}@[A-Za-z0-9][A-Za-z0-9.-]*:{_PATH}", re.ASCII)
-AUTHORIZATION: Final = "DIRECTUS_GITOPS_AUTHORIZATION"
+_SSH_HOST: Final = re.compile(
+    r"ssh://(?:[^@/]*@)?(?P<host>[^:/]+)(?::(?P<port>[0-9]+))?/", re.ASCII
+)
+_SCP_HOST: Final = re.compile(r"(?:[^@/:]*@)?(?P<host>[^:/]+)(?P<port>):", re.ASCII)
+_SSH_PORT: Final = 22
+_NOTHING: Final = Allowed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +48,52 @@ class Credential:
     username: str
     secret: str = field(repr=False)
 
+    @property
+    def encoded(self) -> str:
+        """As HTTP's Basic scheme sends it (RFC 7617)."""
+        return base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+
+
+ReadCredential: TypeAlias = Callable[[], Credential]
+"""Gives the credential of now, asked for each call of git: tokens live an hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshAccess:
+    """How a host lets us in over SSH, and how we know that it is the one.
+
+    Attributes:
+        key: reads the private key, without a passphrase.
+        known_hosts: reads lines as of ssh's known_hosts; no other host is believed.
+    """
+
+    key: ReadText = field(repr=False)
+    known_hosts: ReadText = field(repr=False)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """A checked address.
+    """A checked address, and all that is needed to reach it.
 
     Attributes:
         url: as check_url returns it.
-        credential: for https only; ssh has its agent, files need none.
+        credential: for https; a function where it changes.
+        ssh: for ssh.
+        allowed: which addresses its host may have (R11), and the authorities that
+            are believed; nothing, without it. Folders need none.
+        limits: of each call.
+        scratch: where keys are kept during a call; None for the system's folder of
+            temporary files.
+        resolve: looks names up.
     """
 
     url: str
-    credential: Credential | None = None
+    credential: Credential | ReadCredential | None = field(default=None, repr=False)
+    ssh: SshAccess | None = None
+    allowed: Allowed = _NOTHING
+    limits: Limits = REMOTE_LIMITS
+    scratch: Path | None = field(default=None, repr=False)
+    resolve: Resolve = field(default=look_up, repr=False)
 
     @property
     def protocol(self) -> str:
@@ -64,31 +107,22 @@ class Remote:
         return PurePosixPath(re.split(r"[:/]", self.url)[-1]).name or self.url
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """Words before git's subcommand; they name a variable, never a secret."""
-        if self.credential is None:
-            return ()
-        return (f"--config-env=http.extraHeader={AUTHORIZATION}",)
+    def host(self) -> tuple[str, int]:
+        """The host, in lower case, and the port; ("", 0) for a folder.
 
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """Variables of git's environment."""
-        if self.credential is None:
-            return {}
-        return {AUTHORIZATION: f"Authorization: Basic {self._encoded}"}
-
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """Values that no message may show."""
-        if self.credential is None:
-            return ()
-        return (self.credential.secret, self._encoded)
-
-    @property
-    def _encoded(self) -> str:
-        credential = self.credential or Credential(username="", secret="")
-        pair = f"{credential.username}:{credential.secret}"
-        return base64.b64encode(pair.encode()).decode()
+        Raises:
+            InputError: a host that systems read in more than one way.
+        """
+        match self.protocol:
+            case "file":
+                return "", 0
+            case "ssh":
+                found = _SSH_HOST.match(self.url) or _SCP_HOST.match(self.url)
+                port = int((found and found["port"]) or _SSH_PORT)
+                return host_name(found["host"] if found else ""), port
+            case _:
+                place = place_of(self.url)
+                return place.host, place.port
 
 
 def check_url(url: str, *, allow_file: bool) -> str:
@@ -139,25 +173,3 @@ def _shown(url: str) -> str:
     """Show a refused address without what may be a password in it."""
     plain = re.split(r"[?#]", url, maxsplit=1)[0]
     return ascii(re.sub(r"(^|://).*@", r"\1***@", plain)[:80])
-
-
-_HINTS: Final = (
-    ("dubious ownership", "the folder belongs to another user; run as its owner"),
-    ("Authentication failed", "check the credential of the repository"),
-    ("could not read Username", "the repository needs a credential"),
-    ("Permission denied", "check the key or the rights of the repository"),
-    ("Host key verification failed", "add the host's key to known_hosts first"),
-    ("Could not resolve host", "check the address and the name service"),
-    ("hook declined", "a rule of the remote refuses this; ask its owner"),
-    ("protected branch", "a rule of the remote refuses this; ask its owner"),
-    ("fsck error", "the repository holds an object that git itself finds unsafe"),
-    ("redirect", "use the address that the remote redirects to"),
-)
-
-
-def hint_for(words: str) -> str:
-    """Return what to do about a remote that did not do what we asked."""
-    for sign, hint in _HINTS:
-        if sign in words:
-            return hint
-    return "check that the address is right, and that the repository is there and whole"

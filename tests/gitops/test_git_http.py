@@ -17,6 +17,7 @@ import pytest
 from gitops.errors import GitError
 from gitops.git import BareRepository, CgiRequest, Credential, Mirror, serve_fetch
 from gitops.git.remote import Remote
+from gitops.web import Allowed
 from tests.support.repos import (
     MAIN,
     commit_files,
@@ -29,6 +30,7 @@ from tests.support.repos import (
 Running = TypeVar("Running", bound=ThreadingHTTPServer)
 FILES = {"a": "a\n", **{f"folder/{n}": f"{n}\n" * 200 for n in range(300)}}
 WANT_NOTHING = b"0000"
+LOOPBACK = Allowed(hosts=frozenset({"127.0.0.1"}))
 REQUEST_TYPE = "application/x-git-upload-pack-request"
 
 
@@ -351,7 +353,7 @@ def test_a_credential_reaches_the_server_and_no_command_line(
     server: Server, tmp_path: Path
 ) -> None:
     credential = Credential(username="bot", secret="canary-4711")  # noqa: S106
-    remote = Remote(url=server.url, credential=credential)
+    remote = Remote(url=server.url, credential=credential, allowed=LOOPBACK)
     mirror = Mirror(tmp_path / "mirror.git", remote)
     mirror.fetch()
     assert mirror.tip(MAIN) is not None
@@ -374,7 +376,8 @@ def test_a_redirect_is_not_followed(tmp_path: Path, origin: Path) -> None:
             """Say nothing."""
 
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Redirecting)) as started:
-        remote = Remote(url=f"http://127.0.0.1:{started.server_port}/x.git")
+        url = f"http://127.0.0.1:{started.server_port}/x.git"
+        remote = Remote(url=url, allowed=LOOPBACK)
         with pytest.raises(GitError, match="302") as caught:
             Mirror(tmp_path / "mirror.git", remote).fetch()
     assert caught.value.hint

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gitops.errors import InputError
-from gitops.git import Credential, check_url, path_of
-from gitops.git.remote import Remote, hint_for
+from gitops.git import check_url, path_of
+from gitops.git.failures import hint_for
+from gitops.git.remote import Remote
 
 REFUSED = [
     "",
@@ -148,19 +149,6 @@ def test_a_folder_with_odd_characters_survives_the_way_to_git_and_back(
 
 def test_only_file_addresses_have_a_folder() -> None:
     assert path_of("https://host/x.git") is None
-
-
-def test_a_secret_is_in_the_environment_only() -> None:
-    credential = Credential(username="bot", secret="hunter2")  # noqa: S106
-    remote = Remote(url="https://host/x.git", credential=credential)
-    assert "hunter2" not in repr(remote) + " ".join(remote.words) + remote.url
-    assert set(remote.hidden) == {"hunter2", "Ym90Omh1bnRlcjI="}
-    assert "Basic Ym90Omh1bnRlcjI=" in "".join(remote.variables.values())
-
-
-def test_without_a_credential_nothing_is_added() -> None:
-    remote = Remote(url="https://host/x.git")
-    assert (remote.words, dict(remote.variables), remote.hidden) == ((), {}, ())
 
 
 @pytest.mark.parametrize(
