@@ -7,20 +7,21 @@ from pathlib import Path
 
 from gitops import branch_name, target
 from gitops.errors import UnknownNameError
-from gitops.git import BareRepository, WorkTree, use_git
+from gitops.git import BareRepository, Mirror, WorkTree, use_git
 from gitops.model import Finding, Tree
 from gitops.schemas import load_schemas
 from gitops.tree import read_work_tree
 from gitops.workflow import Progress, check_path, check_repository
 from gitops.workflow.place import silent
-from service.repository import (
+from service.forges import Forges
+from service.origins import (
     around,
     embedded_origin,
-    forge_folder,
-    forge_names,
-    renderer_of,
+    locate,
+    repository_names,
     work_tree_root,
 )
+from service.repository import base_branch, readable, renderer_of
 from service.settings import Settings
 
 
@@ -91,16 +92,24 @@ def files_of(settings: Settings, repo: str, ref: str = "") -> Tree:
         UnknownNameError: no such branch.
     """
     use_git(settings.search_path)
-    if repo in forge_names(settings):
-        repository = BareRepository(forge_folder(settings) / f"{repo}.git")
-    else:
-        root = work_tree_root(settings, repo)
-        if not ref:
-            return read_work_tree(root)
-        # The branches of the origin; without one of ours, those of the checkout.
-        origin = embedded_origin(settings, WorkTree(root))
-        repository = BareRepository(origin or root / ".git")
-    branch = branch_name(ref) if ref else repository.default_branch()
+    if repo in repository_names(settings):
+        located = locate(settings, repo)
+        with Forges() as forges:
+            return _tree_of(
+                readable(settings, located, forges), ref or base_branch(located)
+            )
+    root = work_tree_root(settings, repo)
+    if not ref:
+        return read_work_tree(root)
+    # The branches of the origin; without one of ours, those of the checkout.
+    origin = embedded_origin(settings, WorkTree(root))
+    return _tree_of(BareRepository(origin or root / ".git"), ref)
+
+
+def _tree_of(repository: BareRepository | Mirror, ref: str) -> Tree:
+    if isinstance(repository, Mirror):
+        repository.fetch()
+    branch = branch_name(ref)
     tip = repository.tip(branch)
     if tip is None:
         raise UnknownNameError(

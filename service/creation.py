@@ -33,7 +33,8 @@ from gitops.workflow import Progress, check_repository
 from gitops.workflow.place import silent
 from service.clock import utc_now
 from service.locks import exclusive
-from service.repository import IDENTITY, around, forge_folder, renderer_of
+from service.origins import around, forge_folder
+from service.repository import IDENTITY, renderer_of
 from service.settings import Settings
 
 RELEASE: Final = version("directus-gitops")

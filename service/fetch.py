@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gitops.git import CgiRequest, serve_fetch
 from service.auth import Viewer
-from service.repository import forge_folder
+from service.origins import forge_folder
 
 router = APIRouter(include_in_schema=False)
 

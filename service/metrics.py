@@ -26,7 +26,7 @@ from service.clock import Clock, monotonic_s
 from service.delivery import EnvironmentFigures, Figures, Period, figures
 from service.meter import PREFIX, Meter
 from service.notify import CURSOR
-from service.repository import forge_names
+from service.origins import repository_names
 from service.settings import Settings
 from service.store import Store
 
@@ -54,7 +54,7 @@ def metrics(request: Request) -> Response:
         whole_repository(caller(request))
     meter: Meter = request.app.state.meter
     told: Standing = request.app.state.standing
-    names = forge_names(settings)
+    names = repository_names(settings)
     meter.keep_only(names)
     return Response(
         generate_latest(meter.registry) + told.text(names),

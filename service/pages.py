@@ -23,7 +23,9 @@ from gitops.workflow import (
     survey,
 )
 from service.auth import Viewer
-from service.repository import forge_names, locate, open_workplace
+from service.forges import Forges
+from service.origins import locate, repository_names
+from service.repository import open_workplace
 from service.settings import Settings
 from service.store import Store
 
@@ -55,9 +57,11 @@ def _page(template: str, /, **values: object) -> HTMLResponse:
 def _open(request: Request, name: str) -> tuple[Workplace, Store]:
     settings: Settings = request.app.state.settings
     store: Store = request.app.state.store
-    if name not in forge_names(settings):
+    if name not in repository_names(settings):
         raise HTTPException(404, "there is no such repository")
-    return open_workplace(settings, store, locate(settings, name)), store
+    forges: Forges = request.app.state.forges
+    located = locate(settings, name)
+    return open_workplace(settings, store, located, forges=forges), store
 
 
 @router.get("/")
@@ -69,7 +73,8 @@ def front() -> HTMLResponse:
 @router.get("/repositories")
 def repositories(request: Request, _token: Viewer) -> HTMLResponse:
     """List the repositories."""
-    return _page("repositories.html", names=forge_names(request.app.state.settings))
+    names = repository_names(request.app.state.settings)
+    return _page("repositories.html", names=names)
 
 
 @router.get("/repositories/{name}")

@@ -1,162 +1,44 @@
-"""One repository opened: where it is, its forge, its mirror, its lock.
+"""One repository opened: its forge, its mirror, its lock.
 
-Until a real forge is configured the embedded one is used: a bare repository in the
+Where no other forge is described the embedded one is used: a bare repository in the
 data folder is the origin, and a database beside it holds the pull requests.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
-from gitops.errors import ForgeError, GitError, TreeError
+from gitops import branch_name
+from gitops.errors import GitError
 from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
-from gitops.git import BareRepository, Identity, Mirror, WorkTree, use_git
-from gitops.model import BranchName, Fleet, Tree
+from gitops.git import BareRepository, Identity, Mirror, Remote, check_url
+from gitops.model import BranchName, CommitId, Fleet, Tree
 from gitops.render import Renderer
 from gitops.schemas import load_schemas
 from gitops.toolchain import Kustomize, find_kustomize
 from gitops.workflow import Workplace
 from gitops.workflow.place import Progress, fleet_of, silent
 from service.clock import Clock, utc_now
+from service.configuration import RepositorySettings
 from service.folders import prepare
+from service.forges import Forges, allowed_of
 from service.guard import Guard
 from service.locks import exclusive
 from service.meter import Meter
 from service.meter.forge import MeteredForge
+from service.origins import EmbeddedOrigin, Located, RemoteOrigin
 from service.settings import Settings
 from service.store import Store
 
 IDENTITY: Final = Identity(
     name="directus-gitops", email="directus-gitops@users.noreply.github.com"
 )
-
-
-_NAMES_SHOWN: Final = 8
 _LEFT_S: Final = 3600  # no build takes a minute
-_SHOWN: Final = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
-    """A repository that was found.
-
-    Attributes:
-        name: of the repository, in the store and in addresses.
-        origin: the embedded forge's bare repository.
-        work_tree: the checkout that the user stands in; None without one.
-    """
-
-    name: str
-    origin: Path
-    work_tree: WorkTree | None
-
-
-def forge_folder(settings: Settings) -> Path:
-    """Return where the embedded forge's repositories are."""
-    return settings.data / "forge"
-
-
-def forge_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the repositories of the embedded forge, sorted."""
-    folder = forge_folder(settings)
-    return tuple(sorted(path.stem for path in folder.glob("*.git")))
-
-
-def locate(settings: Settings, repo: str) -> Located:
-    """Find the repository that `--repo` names.
-
-    Args:
-        settings: for the data folder.
-        repo: a work tree (or a folder in one), or a name of the embedded forge.
-
-    Raises:
-        TreeError: there is no repository.
-        ForgeError: its origin is not one that this installation serves.
-        ToolError: git is missing or too old.
-    """
-    use_git(settings.search_path)
-    folder = forge_folder(settings)
-    if repo in forge_names(settings):
-        return Located(name=repo, origin=folder / f"{repo}.git", work_tree=None)
-    work_tree = WorkTree(work_tree_root(settings, repo))
-    place = work_tree.root.name
-    origin = embedded_origin(settings, work_tree)
-    if origin is None:
-        where = "elsewhere" if work_tree.origin_url() else "not set"
-        raise ForgeError(
-            f"{place}: its origin is {where}; no forge is configured for it",
-            hint="the embedded forge serves repositories made by `init` or "
-            "`repository add` with the same --data (DIRECTUS_GITOPS_DATA)",
-        )
-    if not origin.is_dir():
-        raise ForgeError(
-            f"{place}: its origin {_shown(origin.name)} is gone from the data folder",
-            hint="is --data (DIRECTUS_GITOPS_DATA) the one it was made with?",
-        )
-    return Located(name=origin.stem, origin=origin, work_tree=work_tree)
-
-
-def work_tree_root(settings: Settings, repo: str) -> Path:
-    """Return the root of the work tree that `--repo` names: itself, or around it.
-
-    Only a folder that is there will do. A name with a typing mistake must not mean
-    the repository that the user happens to stand in.
-
-    Raises:
-        TreeError: there is no such folder, or it is in no Git work tree.
-    """
-    names = ", ".join(forge_names(settings)[:_NAMES_SHOWN])
-    known = f"; the embedded forge has: {names}" if names else ""
-    if not is_folder(repo):
-        raise TreeError(
-            f"{_shown(repo)}: there is no such folder, and no repository of that name",
-            hint=f"name a work tree, or a repository{known}",
-        )
-    root = around(Path(repo))
-    if root is None:
-        raise TreeError(
-            f"{_shown(repo)}: is not in a Git work tree",
-            hint="go to a generated repository, name one with --repo, "
-            f"or make one with `directus-gitops init DIR`{known}",
-        )
-    return root
-
-
-def is_folder(place: str) -> bool:
-    """Whether a text names a folder; one that cannot name anything does not."""
-    try:
-        return place != "" and Path(place).is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def embedded_origin(settings: Settings, work_tree: WorkTree) -> Path | None:
-    """Return where the embedded forge has, or had, the origin; None if elsewhere."""
-    url = work_tree.origin_url()
-    folder = forge_folder(settings)
-    if url is None or Path(url).parent.resolve() != folder.resolve():
-        return None
-    return folder / Path(url).name
-
-
-def around(folder: Path) -> Path | None:
-    """Return the root of the Git work tree around a path; None when there is none."""
-    # Without "..": the parents of a/../b are not those of b.
-    here = Path(os.path.normpath(folder.absolute()))
-    return next((p for p in (here, *here.parents) if (p / ".git").exists()), None)
-
-
-def _shown(text: str) -> str:
-    return (
-        text if text.isprintable() and 0 < len(text) <= _SHOWN else ascii(text[:_SHOWN])
-    )
 
 
 def embedded_forge(settings: Settings, origin: Path) -> EmbeddedForge:
@@ -203,25 +85,28 @@ def open_workplace(
     *,
     clock: Clock = utc_now,
     meter: Meter | None = None,
+    forges: Forges | None = None,
 ) -> Workplace:
     """Open everything that a proposal needs.
+
+    Args:
+        settings: of this installation.
+        store: its memory.
+        located: the repository.
+        progress: told while long work goes on.
+        clock: the source of `now`.
+        meter: counts the calls of the forge.
+        forges: the connections of this process; None where only the embedded forge
+            is meant.
 
     Raises:
         ToolError: git or kustomize is missing or too old.
         GitError: the mirror cannot be made.
+        InputError: the forge's address or credential is not as it should be.
     """
-    forge: Forge = embedded_forge(settings, located.origin)
-    try:
-        mirror = Mirror.open_or_clone(
-            settings.data / "mirrors" / f"{located.name}.git",
-            str(located.origin),
-            allow_file=True,
-        )
-    except OSError as error:
-        raise GitError(
-            f"the mirror of {located.name} cannot be kept: {error.strerror}",
-            hint="is the disk full, and may this user write to the data folder?",
-        ) from error
+    forges = forges or Forges(clock=clock)
+    forge = _forge(settings, located, forges)
+    mirror = open_mirror(settings, located, forges)
     return Workplace(
         name=located.name,
         base=base_branch(located),
@@ -238,24 +123,104 @@ def open_workplace(
     )
 
 
+def _forge(settings: Settings, located: Located, forges: Forges) -> Forge:
+    match located.origin:
+        case EmbeddedOrigin(path=path):
+            return embedded_forge(settings, path)
+        case RemoteOrigin(described=described):
+            return forges.of(described).forge
+        case _:
+            assert_never(located.origin)
+
+
+def open_mirror(settings: Settings, located: Located, forges: Forges) -> Mirror:
+    """Open our copy of a repository.
+
+    Raises:
+        GitError: it cannot be made.
+    """
+    path = settings.data / "mirrors" / f"{located.name}.git"
+    try:
+        match located.origin:
+            case EmbeddedOrigin(path=origin):
+                return Mirror.open_or_clone(path, str(origin), allow_file=True)
+            case RemoteOrigin(described=described):
+                remote = _remote(settings, described, forges)
+                return Mirror.open_or_clone(path, remote=remote)
+            case _:
+                assert_never(located.origin)
+    except OSError as error:
+        raise GitError(
+            f"the mirror of {located.name} cannot be kept: {error.strerror}",
+            hint="is the disk full, and may this user write to the data folder?",
+        ) from error
+
+
+def _remote(
+    settings: Settings, described: RepositorySettings, forges: Forges
+) -> Remote:
+    return Remote(
+        url=check_url(described.url, allow_file=False),
+        credential=forges.of(described).credential,
+        allowed=allowed_of(described),
+        scratch=settings.data / "private",
+    )
+
+
 def base_branch(located: Located) -> BranchName:
-    """Return the branch that pull requests go to: the origin's default branch."""
-    return BareRepository(located.origin).default_branch()
+    """Return the branch that pull requests go to."""
+    match located.origin:
+        case EmbeddedOrigin(path=path):
+            return BareRepository(path).default_branch()
+        case RemoteOrigin(described=described):
+            return branch_name(described.branch)
+        case _:
+            assert_never(located.origin)
 
 
-def read_base(located: Located) -> tuple[Tree, Fleet]:
-    """Read the base branch where it is, without a mirror or any tool but git.
+def branches_of(
+    settings: Settings, located: Located, forges: Forges | None = None
+) -> dict[BranchName, CommitId]:
+    """Return the branches of a repository: of the origin, or as last fetched.
+
+    Raises:
+        GitError: they cannot be read.
+    """
+    return readable(settings, located, forges).branches()
+
+
+def read_base(
+    settings: Settings, located: Located, forges: Forges | None = None
+) -> tuple[Tree, Fleet]:
+    """Read the base branch without any tool but git: where it is, or as last fetched.
 
     Raises:
         GitError: the origin is damaged, or has no such branch.
         TreeError: its gitops.yaml is missing or breaks a rule.
     """
-    repository = BareRepository(located.origin)
-    tip = repository.tip(repository.default_branch())
+    repository = readable(settings, located, forges)
+    tip = repository.tip(base_branch(located))
     if tip is None:
         raise GitError(f"{located.name}: there is no commit on its base branch")
     tree = repository.read_tree(tip)
     return tree, fleet_of(tree)
+
+
+def readable(
+    settings: Settings, located: Located, forges: Forges | None = None
+) -> BareRepository | Mirror:
+    """Return what can be read of a repository: the origin, or our copy of it.
+
+    Raises:
+        GitError: there is no copy, and it cannot be made.
+    """
+    match located.origin:
+        case EmbeddedOrigin(path=path):
+            return BareRepository(path)
+        case RemoteOrigin():
+            return open_mirror(settings, located, forges or Forges())
+        case _:
+            assert_never(located.origin)
 
 
 @contextmanager

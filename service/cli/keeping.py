@@ -320,10 +320,10 @@ def repository_add(
 def repository_list(data: Data = None, as_json: AsJson = False) -> None:
     """List the repositories of the embedded forge."""
     from service.cli.session import session
-    from service.repository import forge_names
+    from service.origins import repository_names
 
     with session(data, as_json=as_json) as here:
-        names = forge_names(here.settings)
+        names = repository_names(here.settings)
         here.out.document(
             {
                 "repositories": [

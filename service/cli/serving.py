@@ -40,6 +40,7 @@ def serve(
     from service.app import create_app
     from service.cli.output import Output, remark
     from service.clock import utc_now, wait_s
+    from service.forges import Forges
     from service.locks import exclusive
     from service.logs import configured
     from service.meter import Meter
@@ -61,6 +62,7 @@ def serve(
         exclusive(lock, wait=0, what="the data folder"),
         closing(Store(settings.database, settings.data, utc_now)) as store,
         Web(wait=wait_s) as web,
+        Forges(clock=utc_now, web=web) as forges,
         notifying(settings, store, meter),
         _listening(settings.host, settings.port) as listening,
     ):
@@ -70,9 +72,12 @@ def serve(
             utc_now,
             observer=observer_of(settings, web),
             meter=meter,
+            forges=forges,
         )
         clockwork = Clockwork(reconciler, interval_s=settings.interval_s)
-        app = create_app(settings, store, clockwork=clockwork, meter=meter)
+        app = create_app(
+            settings, store, clockwork=clockwork, meter=meter, forges=forges
+        )
         config = uvicorn.Config(
             app,
             log_config=None,

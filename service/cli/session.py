@@ -17,13 +17,9 @@ from gitops.workflow import Progress, Workplace
 from service import settings as settings_module
 from service.cli.output import Output, remark
 from service.clock import utc_now
-from service.repository import (
-    Located,
-    locate,
-    open_workplace,
-    read_base,
-    writing,
-)
+from service.forges import Forges
+from service.origins import Located, locate
+from service.repository import open_workplace, read_base, writing
 from service.settings import Settings
 from service.store import Store
 
@@ -46,6 +42,7 @@ class RepositorySession:
     out: Output
     located: Located
     progress: Progress
+    forges: Forges
 
     @cached_property
     def place(self) -> Workplace:
@@ -53,7 +50,9 @@ class RepositorySession:
 
         The stop switches do without: they must work where nothing else does.
         """
-        return open_workplace(self.settings, self.store, self.located, self.progress)
+        return open_workplace(
+            self.settings, self.store, self.located, self.progress, forges=self.forges
+        )
 
     def check_running(self) -> None:
         """Refuse to write while the pause switch is on (R19).
@@ -85,7 +84,7 @@ class RepositorySession:
             UnknownNameError: no such stack, or no such environment.
         """
         try:
-            tree, fleet = read_base(self.located)
+            tree, fleet = read_base(self.settings, self.located, self.forges)
         except GitopsError as error:
             remark(f"The names were not checked: {error.message}")
             return
@@ -157,11 +156,12 @@ def in_repository(
             if to_write
             else nullcontext()
         )
-        with alone, base.out.progress() as progress:
+        with alone, base.out.progress() as progress, Forges(clock=utc_now) as forges:
             yield RepositorySession(
                 settings=base.settings,
                 store=base.store,
                 out=base.out,
                 located=located,
                 progress=progress,
+                forges=forges,
             )

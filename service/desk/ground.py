@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitops.errors import GitopsError, HeldError, PlanError, UnknownNameError
-from gitops.model import Json
+from gitops.model import Fleet, Json, Tree
 from gitops.overlay import list_targets
 from gitops.workflow import Workplace
 from service.clock import Clock
+from service.forges import Forges
 from service.meter import Meter
-from service.repository import (
-    forge_names,
-    locate,
-    open_workplace,
-    read_base,
-)
+from service.origins import locate, repository_names
+from service.repository import open_workplace, read_base
 from service.settings import Settings
 from service.store import Store
 
@@ -43,15 +40,17 @@ class Ground:
         clock: Clock,
         *,
         meter: Meter | None = None,
+        forges: Forges | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._meter = meter
+        self._forges = forges or Forges(clock=clock)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the repositories, sorted."""
-        return forge_names(self._settings)
+        return repository_names(self._settings)
 
     def default(self) -> str:
         """Return the repository that is meant where none is named.
@@ -103,7 +102,13 @@ class Ground:
             located,
             clock=self._clock,
             meter=self._meter,
+            forges=self._forges,
         )
+
+    def _read_base(self, repository: str) -> tuple[Tree, Fleet]:
+        """Read the base branch, where it is or as last fetched."""
+        located = locate(self._settings, repository)
+        return read_base(self._settings, located, self._forges)
 
     def _check_names(
         self, repository: str, stack: str | None, environment: str | None
@@ -117,7 +122,7 @@ class Ground:
             UnknownNameError: no such stack, environment, or no such stack there.
         """
         try:
-            tree, fleet = read_base(locate(self._settings, repository))
+            tree, fleet = self._read_base(repository)
         except GitopsError:
             return
         places = [(t.stack, t.environment) for t in list_targets(tree, fleet)]

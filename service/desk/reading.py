@@ -35,7 +35,6 @@ from gitops.promotion import Expectation, forecast
 from gitops.workflow import Inspection, inspect_pull_request, look, survey
 from service.desk.ground import Ground
 from service.reconcile import ways
-from service.repository import locate, read_base
 from service.store import LastPass, Occurrence
 
 _SHOWN: Final = 5
@@ -205,7 +204,7 @@ class Reading(Ground):
     def schedules(self, repository: str) -> tuple[Scheduled, ...]:
         """Return the promotion rules with their occurrences, in the file's order."""
         self._check(repository)
-        _, fleet = read_base(locate(self._settings, repository))
+        _, fleet = self._read_base(repository)
         now = self._clock()
         missed = {
             w.schedule: w.missed for w in self._store.schedules.watches(repository)

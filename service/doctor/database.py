@@ -8,7 +8,7 @@ from typing import Final
 
 from service.clock import Clock
 from service.doctor.checks import Check
-from service.repository import forge_names
+from service.origins import repository_names
 from service.settings import Settings
 from service.store.look import DatabaseFacts, look_at
 
@@ -73,7 +73,7 @@ def _clocks(found: DatabaseFacts, clock: Clock) -> Check:
 
 def _replicas(settings: Settings) -> Check:
     """The embedded forge's repositories are files of one machine."""
-    names = forge_names(settings)
+    names = repository_names(settings)
     if not names:
         return Check.ok("replicas", "several may share this database")
     return Check.warning(

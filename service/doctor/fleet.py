@@ -6,14 +6,24 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Final
+from pathlib import Path
+from typing import Final, assert_never
 
 from gitops.errors import GitopsError
-from gitops.git import BareRepository, use_git
+from gitops.git import use_git
 from gitops.overlay import list_targets
 from service.clock import Clock
+from service.configuration import RepositorySettings
 from service.doctor.checks import Check
-from service.repository import Located, forge_names, locate, read_base
+from service.forges import Forges
+from service.origins import (
+    EmbeddedOrigin,
+    Located,
+    RemoteOrigin,
+    locate,
+    repository_names,
+)
+from service.repository import branches_of, read_base
 from service.settings import Settings
 from service.store import LastPass, PassState, Store
 from service.store.look import look_at
@@ -25,7 +35,7 @@ _AHEAD: Final = timedelta(minutes=1)
 def look(settings: Settings, clock: Clock) -> Iterator[Check]:
     """Look at every repository, and at what the store says of it."""
     use_git(settings.search_path)
-    names = forge_names(settings)
+    names = repository_names(settings)
     if not names:
         yield Check.ok("repositories", "there is none yet; `init` makes one")
     for name in names:
@@ -52,8 +62,8 @@ def _careful(
         return Check.problem(name, error.message, error.hint)
 
 
-def _base_branch(name: str, located: Located, _settings: Settings) -> Check:
-    tree, fleet = read_base(located)
+def _base_branch(name: str, located: Located, settings: Settings) -> Check:
+    tree, fleet = read_base(settings, located)
     count = len(list_targets(tree, fleet))
     return Check.ok(
         name, f"{fleet.branch} is readable, gitops.yaml valid; {count} overlays"
@@ -65,7 +75,7 @@ def _branches(name: str, located: Located, settings: Settings) -> Check:
     prefix = settings.branch_prefix
     parts = prefix.split("/")
     above = {"/".join(parts[: n + 1]) for n in range(len(parts))}
-    known = BareRepository(located.origin).branches()
+    known = branches_of(settings, located)
     taken = sorted(above & set(known))
     if taken:
         return Check.problem(
@@ -77,11 +87,33 @@ def _branches(name: str, located: Located, settings: Settings) -> Check:
 
 
 def _forge(name: str, located: Located, _settings: Settings) -> Check:
+    match located.origin:
+        case EmbeddedOrigin(path=path):
+            return _embedded(name, path)
+        case RemoteOrigin(described=described):
+            return _elsewhere(name, described)
+        case _:
+            assert_never(located.origin)
+
+
+def _elsewhere(name: str, described: RepositorySettings) -> Check:
+    """A real forge is asked who we are, and for the pull requests that are open."""
+    with Forges() as forges:
+        forge = forges.of(described).forge
+        login, shown = forge.account(), forge.list_open()
+    return Check.ok(
+        name,
+        f"{described.forge.value} knows us as {login}; open pull requests: "
+        f"{len(shown)}",
+    )
+
+
+def _embedded(name: str, origin: Path) -> Check:
     """The embedded forge merges into files of ours."""
-    database = located.origin.with_suffix(".db")
+    database = origin.with_suffix(".db")
     closed = [
         path.name
-        for path in (located.origin, located.origin / "refs", database)
+        for path in (origin, origin / "refs", database)
         if path.exists() and not os.access(path, os.W_OK)
     ]
     if closed:

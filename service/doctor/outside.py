@@ -1,7 +1,7 @@
-"""What service.toml names: forges, health sources, sinks; is each as it should be.
+"""What service.toml names: repositories, health sources, sinks; is each in order.
 
-Health sources are asked, for one stack of each environment. Forges without an adapter
-are told. Nothing is posted to a sink: only its address and its secret are looked for.
+Health sources are asked, for one stack of each environment. Nothing is posted to a
+sink: only its address and its secret are looked for.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from gitops.model import EnvironmentName, Health, Overlay, Sighting
 from gitops.overlay import list_targets, read_overlay
 from gitops.web import Web, place_of
 from service.clock import Clock
-from service.configuration import ForgeKind, HealthSource, Sink
+from service.configuration import HealthSource, Sink
 from service.doctor.checks import Check
 from service.observe import probe
-from service.repository import forge_names, locate, read_base
+from service.origins import locate, repository_names
+from service.repository import read_base
 from service.settings import Settings
 
 _HINT: Final = (
@@ -30,19 +31,13 @@ _HINT: Final = (
 def described(settings: Settings, _clock: Clock) -> Iterator[Check]:
     """Read what the operator says of repositories and sinks."""
     repositories, sinks = settings.repositories, settings.sinks
-    known = forge_names(settings)
+    known = repository_names(settings)
     yield Check.ok(
         "service.toml", f"repositories: {len(repositories)}, sinks: {len(sinks)}"
     )
     for repository in repositories:
         name = f"{repository.name}/described"
-        if repository.forge is not ForgeKind.EMBEDDED:
-            yield Check.problem(
-                name,
-                f"there is no adapter for {repository.forge.value} in this release",
-                "leave out its url and forge: the embedded forge keeps it then",
-            )
-        elif repository.name not in known:
+        if repository.name not in known:
             yield Check.warning(
                 name,
                 "the embedded forge has no repository of that name",
@@ -74,7 +69,7 @@ def health(settings: Settings, _clock: Clock) -> Iterator[Check]:
     use_git(settings.search_path)
     with Web() as web:
         for repository in described_ones:
-            if repository.name not in forge_names(settings):
+            if repository.name not in repository_names(settings):
                 continue  # told above
             try:
                 overlays = _one_of_each(settings, repository.name)
@@ -86,7 +81,7 @@ def health(settings: Settings, _clock: Clock) -> Iterator[Check]:
 
 
 def _one_of_each(settings: Settings, name: str) -> tuple[Overlay, ...]:
-    tree, fleet = read_base(locate(settings, name))
+    tree, fleet = read_base(settings, locate(settings, name))
     first: dict[EnvironmentName, Overlay] = {}
     for target in list_targets(tree, fleet):
         if target.environment not in first:

@@ -20,7 +20,9 @@ from gitops.workflow import (
     tend,
 )
 from service.clock import Clock, monotonic_s
+from service.forges import Forges
 from service.meter import Meter, Passed
+from service.origins import locate, repository_names
 from service.reconcile import telling
 from service.reconcile.arriving import record_arrivals
 from service.reconcile.ground import Ground
@@ -32,8 +34,9 @@ from service.reconcile.observing import (
 )
 from service.reconcile.restoring import roll_back_failed
 from service.reconcile.scheduling import run_schedules
+from service.reconcile.updating import Found, Updater, accept_updates, no_updates
 from service.reconcile.ways import ways
-from service.repository import forge_names, locate, open_workplace, writing
+from service.repository import open_workplace, writing
 from service.settings import Settings
 from service.store import PassState, Store, VoteKind
 
@@ -73,7 +76,10 @@ class Reconciler:
         store: its memory.
         clock: the source of `now`.
         observer: asks the health sources.
+        updater: asks the registries for new releases.
         meter: counts what is done.
+        forges: the connections of this process; None where only the embedded forge is
+            meant.
     """
 
     def __init__(
@@ -83,17 +89,21 @@ class Reconciler:
         clock: Clock,
         *,
         observer: Observer = nobody,
+        updater: Updater = no_updates,
         meter: Meter | None = None,
+        forges: Forges | None = None,
     ) -> None:
         self._settings = settings
+        self._forges = forges or Forges(clock=clock)
         self._store = store
         self._clock = clock
         self._observer = observer
+        self._updater = updater
         self._meter = meter or Meter.silent()
 
     def repositories(self) -> tuple[str, ...]:
         """Return the names of the repositories that there are now."""
-        return forge_names(self._settings)
+        return repository_names(self._settings)
 
     def age_s(self, name: str) -> float | None:
         """Return the seconds since a good pass, by any process; None without one."""
@@ -142,13 +152,19 @@ class Reconciler:
     def _pass_over(self, name: str) -> PassReport:
         located = locate(self._settings, name)
         place = open_workplace(
-            self._settings, self._store, located, clock=self._clock, meter=self._meter
+            self._settings,
+            self._store,
+            located,
+            clock=self._clock,
+            meter=self._meter,
+            forges=self._forges,
         )
         # Asking the outside takes long, and needs nothing that others write.
         looked = self._ground(place)
         seen = tuple(self._observer(name, looked.overlays, looked.world.commit))
+        found = self._updater(looked)
         with writing(self._settings, self._store, name):
-            return self._step(self._ground(place), seen)
+            return self._step(self._ground(place), seen, found)
 
     def _ground(self, place: Workplace) -> Ground:
         world = look(place)
@@ -162,7 +178,9 @@ class Reconciler:
             now=self._clock(),
         )
 
-    def _step(self, ground: Ground, seen: tuple[Seen, ...]) -> PassReport:
+    def _step(
+        self, ground: Ground, seen: tuple[Seen, ...], found: tuple[Found, ...]
+    ) -> PassReport:
         place, now = ground.place, ground.now
         effects = [*telling.ended(ground, settling(place))]
         arrived = record_arrivals(ground)
@@ -177,6 +195,7 @@ class Reconciler:
             return replace(report, effects=tuple(effects))
         effects += telling.restored(ground, roll_back_failed(ground))
         effects += telling.scheduled(ground, run_schedules(ground))
+        effects += telling.updated(ground, found, accept_updates(ground, found))
         effects += telling.tended(ground, tend(place, ground.world, now=now))
         effects += telling.tended(ground, resuming(place, ground.world, now=now))
         attempts = merge_automatically(

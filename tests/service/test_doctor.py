@@ -376,7 +376,7 @@ def test_a_health_source_that_is_silent_is_a_problem(lab: Lab, kustomize: Path) 
     assert checks["fleet/base-branch"].state is State.OK
 
 
-def test_a_forge_that_this_release_cannot_talk_to_is_told(
+def test_a_forge_without_a_credential_is_told(
     lab: Lab, kustomize: Path
 ) -> None:
     describe(
@@ -386,7 +386,8 @@ def test_a_forge_that_this_release_cannot_talk_to_is_told(
         '[[repository]]\nname = "not-made-yet"\n',
     )
     checks = of(lab, kustomize)
-    assert checks["far/described"].state is State.PROBLEM
+    assert checks["far/forge"].state is State.PROBLEM
+    assert "credential" in checks["far/forge"].message
     assert checks["not-made-yet/described"].state is State.WARNING
 
 

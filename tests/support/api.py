@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from gitops.workflow import look, resume
 from service.app import create_app
 from service.clock import utc_now
-from service.repository import locate, open_workplace
+from service.origins import locate
+from service.repository import open_workplace
 from service.settings import Settings, load
 from service.store import Role, Store
 from tests.support.lab import Lab

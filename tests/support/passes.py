@@ -21,8 +21,9 @@ from gitops.model import (
 )
 from gitops.promotion import plan_bump, plan_promotion
 from gitops.workflow import Planner, Workplace, accept, merge
+from service.origins import locate
 from service.reconcile import PassReport, Reconciler
-from service.repository import locate, open_workplace
+from service.repository import open_workplace
 from service.settings import Settings
 from service.store import Store
 from tests.support.places import MAIN, Ticking, commit_files, fleet_files

@@ -193,7 +193,8 @@ def _bump(settings: Any, store: Any, clock: Any, order: dict[str, str]) -> None:
     from gitops.layout import target
     from gitops.promotion import plan_bump
     from gitops.workflow import accept
-    from service.repository import locate, open_workplace
+    from service.origins import locate
+    from service.repository import open_workplace
 
     where = target(order["bump"], "development")
     located = locate(settings, order["repository"])
