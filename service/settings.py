@@ -135,6 +135,14 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds between two passes over a repository.",
     )
+    update_interval_s: float = Field(
+        default=3600,
+        ge=60,
+        le=604_800,
+        allow_inf_nan=False,
+        description="Seconds for which what a registry said of its versions is "
+        "believed before it is asked again.",
+    )
     max_open_pull_requests: int = Field(
         default=200,
         ge=1,
@@ -209,6 +217,21 @@ class Settings(BaseSettings):
     networks_registry: str = Field(
         default="", description="`repository.networks.registry`, separated by commas."
     )
+
+    registry_kind: str = Field(
+        default="",
+        description="`repository.registry.kind`; one registry by variables alone.",
+    )
+    registry_host: str = Field(default="", description="`repository.registry.host`.")
+    registry_url: str = Field(default="", description="`repository.registry.url`.")
+    registry_username: str = Field(
+        default="", description="`repository.registry.username`."
+    )
+    registry_credential: str = Field(
+        default="",
+        description="`repository.registry.credential`: `env:NAME` or `file:PATH`.",
+    )
+    registry_ca: str = Field(default="", description="`repository.registry.ca`.")
 
     @field_validator("data", mode="after")
     @classmethod

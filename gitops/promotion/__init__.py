@@ -6,6 +6,8 @@ It looks at trees, rules and a given moment; never at a clock, a network or a fi
 
     guards     holds and the pause switch
     bump       another revision, for one stack or an environment
+    existence  what a registry said of an image, put into the plan
+    updates    which new release may come by itself
     carry      a revision from one environment to the next
     companions what travels with a revision
     windows    when windows and freezes let something pass
@@ -24,6 +26,7 @@ from gitops.promotion.bump import plan_bump, plan_bumps
 from gitops.promotion.carry import plan_promotion
 from gitops.promotion.configure import plan_config
 from gitops.promotion.decisions import Decision, Promote, Rest, Wait, Way, decide
+from gitops.promotion.existence import Prove, unproved
 from gitops.promotion.faring import fared, is_way_back, last_healthy, runs_another
 from gitops.promotion.forecast import Expectation, Opening, forecast
 from gitops.promotion.gates import (
@@ -45,6 +48,7 @@ __all__ = [
     "Gate",
     "Opening",
     "Promote",
+    "Prove",
     "Rest",
     "Wait",
     "Way",
@@ -66,4 +70,5 @@ __all__ = [
     "runs_another",
     "spell_pin",
     "tells_closed_gate",
+    "unproved",
 ]

@@ -178,6 +178,26 @@ def eligible(question: Question, tags: Iterable[str]) -> tuple[Version, ...]:
     return tuple(sorted(found, reverse=True))
 
 
+def tag_like(present: str, version: str) -> str:
+    """Return the tag that a version has in the variant of an image.
+
+    `12.5.0` of a list of releases is `12.5.0-dhi` for who runs `12.4.1-dhi`. A build
+    with a number of its own is not to be guessed.
+    """
+    before, after = version_of(present), version_of(version)
+    if before is None or after is None or before.is_prerelease or after.variant:
+        return version
+    tail = present.removeprefix(before.release)
+    is_numbered = any(part.isdigit() for part in before.build.split("."))
+    return version if is_numbered else f"{version}{tail}"
+
+
+def is_ready(question: Question, offer: Offer, *, now: datetime) -> bool:
+    """Whether an offer has the age that the rule asks for."""
+    age = timedelta(seconds=question.rule.minimum_age_s)
+    return _is_old_enough(offer, age, now)
+
+
 # --- choosing ---
 
 

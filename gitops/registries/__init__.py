@@ -7,6 +7,7 @@
     verdicts     an answer -> good, not there, or an error                  pure
     manifests    bytes -> digest, platforms, when it was built              pure
     asking, oci  the OCI distribution API, Docker Hub included
+    nearness     which tags may have been meant                             pure
     npm          the npm registry: versions, times, deprecations
     github       release notes
 
@@ -23,6 +24,7 @@ from typing import Protocol
 from gitops.model.images import Release, ReleaseNotes
 from gitops.registries.access import Access, Login, nobody
 from gitops.registries.github import DIRECTUS_REPOSITORY, GITHUB_URL, GitHubNotes
+from gitops.registries.nearness import near_tags
 from gitops.registries.npm import DIRECTUS_PACKAGE, NPM_URL, NpmReleases
 from gitops.registries.oci import ImageRegistry
 from gitops.registries.references import (
@@ -50,6 +52,7 @@ __all__ = [
     "NpmReleases",
     "Releases",
     "image_name",
+    "near_tags",
     "nobody",
 ]
 

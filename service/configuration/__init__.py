@@ -18,10 +18,12 @@ from service.configuration.nouns import (
     credential_of,
 )
 from service.configuration.read import read_configuration, read_sinks
+from service.configuration.registries import RegistryKind, RegistrySettings
 from service.configuration.shape import (
     HealthShape,
     NetworksShape,
     NotifyShape,
+    RegistryShape,
     RepositoryShape,
 )
 from service.configuration.sinks import Sink, SinkKind
@@ -37,6 +39,9 @@ __all__ = [
     "Networks",
     "NetworksShape",
     "NotifyShape",
+    "RegistryKind",
+    "RegistrySettings",
+    "RegistryShape",
     "RepositorySettings",
     "RepositoryShape",
     "Sink",

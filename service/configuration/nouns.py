@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
 from gitops.errors import InputError
 from gitops.web import Allowed
+
+if TYPE_CHECKING:
+    from service.configuration.registries import RegistrySettings
 
 NOTHING: Final = Allowed()
 _MAX_FILE: Final = 1 << 20
@@ -199,6 +202,7 @@ class RepositorySettings:
         ca: PEM file of the authorities that are believed of the forge.
         networks: whom its work may reach.
         health: its health sources, in the order of the file.
+        registries: that its work may ask for versions and images.
     """
 
     name: str
@@ -208,6 +212,7 @@ class RepositorySettings:
     ca: TextFile | None = None
     networks: Networks = NOWHERE
     health: tuple[HealthSource, ...] = ()
+    registries: tuple[RegistrySettings, ...] = ()
 
     def source(self, name: str) -> HealthSource | None:
         """Find a health source; None when there is none of that name."""

@@ -31,12 +31,20 @@ from service.configuration.nouns import (
     TextFile,
     credential_of,
 )
+from service.configuration.registries import (
+    RegistryKind,
+    RegistrySettings,
+    default_realms,
+    default_url,
+    registry_host,
+)
 from service.configuration.shape import (
     REFUSED,
     FileShape,
     HealthShape,
     NetworksShape,
     NotifyShape,
+    RegistryShape,
     RepositoryShape,
 )
 from service.configuration.sinks import Sink, SinkKind
@@ -49,6 +57,7 @@ _TYPES: Final = {
     "string_type": "must be a text",
     "list_type": "must be a list",
     "model_type": "must be a table",
+    "bool_type": "must be true or false",
 }
 _APPLICATIONS: Final = {SourceKind.DEPLOYMENT: "directus"}
 _NAMESPACES: Final = {
@@ -169,6 +178,51 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
             _source(item, networks.health, (*loc, "health", index), origin)
             for index, item in enumerate(shape.health)
         ),
+        registries=_registries(shape, networks.registry, loc, origin),
+    )
+
+
+def _registries(
+    shape: RepositoryShape, allowed: Allowed, loc: Loc, origin: Origin
+) -> tuple[RegistrySettings, ...]:
+    found: dict[tuple[RegistryKind, str], RegistrySettings] = {}
+    for index, item in enumerate(shape.registry):
+        here = (*loc, "registry", index)
+        registry = _registry(item, allowed, here, origin)
+        if (registry.kind, registry.host) in found:
+            raise InputError(
+                f"{origin.spell((*here, 'host'))}: is there twice",
+                hint="one table for each host, one for npm and one for GitHub",
+            )
+        found[registry.kind, registry.host] = registry
+    return tuple(found.values())
+
+
+def _registry(
+    shape: RegistryShape, allowed: Allowed, loc: Loc, origin: Origin
+) -> RegistrySettings:
+    if (shape.kind is RegistryKind.IMAGES) != bool(shape.host):
+        raise InputError(
+            f"{origin.spell((*loc, 'host'))}: does not go with the kind",
+            hint="images need the host that their names begin with, the others none",
+        )
+    host = registry_host(shape.host) if shape.host else ""
+    return RegistrySettings(
+        kind=shape.kind,
+        host=host,
+        url=shape.url.rstrip("/") or default_url(shape.kind, host),
+        username=shape.username,
+        credential=credential_of(
+            shape.credential,
+            place=origin.spell((*loc, "credential")),
+            folder=origin.folder,
+            lookup=origin.lookup,
+        ),
+        ca=_ca(shape.ca, (*loc, "ca"), origin),
+        realms=default_realms(shape.kind, host) | {r.lower() for r in shape.realms},
+        platforms=tuple(shape.platforms),
+        pin=shape.pin,
+        allowed=allowed,
     )
 
 
@@ -292,6 +346,7 @@ def _keys_at(loc: Loc) -> list[str]:
         "repository": RepositoryShape,
         "networks": NetworksShape,
         "health": HealthShape,
+        "registry": RegistryShape,
         "notify": NotifyShape,
     }
     tables = [part for part in loc if isinstance(part, str)]

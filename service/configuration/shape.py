@@ -15,8 +15,9 @@ from pydantic_core import PydanticCustomError
 
 from gitops import environment_name
 from gitops.errors import InputError
-from gitops.web import host_pattern, network, place_of
+from gitops.web import host_name, host_pattern, network, place_of
 from service.configuration.nouns import ForgeKind, SourceKind
+from service.configuration.registries import RegistryKind, registry_host
 from service.configuration.sinks import SinkKind
 
 REFUSED: Final = "refused"
@@ -30,6 +31,9 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{(stack|environment|namespace)\}")
 _OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _EVENT: Final = re.compile(r"[a-z][a-z ]{0,62}\*?|\*", re.ASCII)
+_USERNAME: Final = re.compile(r"[\x21-\x39\x3b-\x7e]{0,256}", re.ASCII)
+_PLATFORM: Final = re.compile(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){1,2}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MAX_PATH: Final = 1024
 
 
@@ -142,6 +146,33 @@ def _event(value: str) -> None:
         )
 
 
+def _optional_registry_host(value: str) -> None:
+    if value:
+        registry_host(value)
+
+
+def _username(value: str) -> None:
+    if not _USERNAME.fullmatch(value):
+        raise InputError("is not the name of a user", hint="a colon cannot be in it")
+
+
+def _platform(value: str) -> None:
+    if not _PLATFORM.fullmatch(value):
+        raise InputError("is not a platform", hint="write linux/amd64 or linux/arm64")
+
+
+def _branch(value: str) -> None:
+    try:
+        branch_name(value)
+    except InputError as error:
+        raise InputError("is not a branch name", hint=error.hint) from None
+
+
+def _number(value: str) -> None:
+    if value and not _DIGITS.fullmatch(value):
+        raise InputError("is not a number", hint="GitHub shows it as the App ID")
+
+
 def _path(value: str) -> None:
     if not _is_path(value):
         raise InputError("is not a path", hint="name a PEM file")
@@ -178,8 +209,8 @@ class NetworksShape(_Shape):
     )
     registry: list[Annotated[str, _checked(_reachable)]] = Field(
         default=[],
-        description="The same for image registries; here public ones are listed too, "
-        "by host name.",
+        description="The same for registries. One that has a table needs no entry "
+        "when it is public; a host to which it redirects for its blobs does.",
     )
 
 
@@ -216,6 +247,53 @@ class HealthShape(_Shape):
     )
 
 
+class RegistryShape(_Shape):
+    """`[[repository.registry]]`: a registry; docs/registries.md tells more."""
+
+    kind: Annotated[RegistryKind, _Kind] = Field(
+        default=RegistryKind.IMAGES,
+        description="`images` (any registry of the OCI distribution API), `npm` "
+        "(which versions of Directus there are) or `github` (release notes).",
+    )
+    host: Annotated[str, _checked(_optional_registry_host)] = Field(
+        default="",
+        description="Of images: their host as their names have it; `docker.io` for "
+        "Docker Hub.",
+    )
+    url: Annotated[str, _checked(_optional_address)] = Field(
+        default="",
+        description="Its address. Empty: `https://` and the host, or the public one.",
+    )
+    username: Annotated[str, _checked(_username)] = Field(
+        default="", description="The user that the credential belongs to."
+    )
+    credential: Annotated[str, _checked(_reference)] = Field(
+        default="",
+        description="Where its password or token is: `env:NAME` or `file:PATH`.",
+    )
+    ca: Annotated[str, _checked(_path)] = Field(
+        default="",
+        description="PEM file of the only certificate authorities that are believed. "
+        "Empty: the public ones.",
+    )
+    realms: list[Annotated[str, _checked(host_name)]] = Field(
+        default=[],
+        description="Hosts that may be shown the credential because they hand out its "
+        "tokens. The host itself, those above and below it, and Docker Hub's own need "
+        "no entry.",
+    )
+    platforms: list[Annotated[str, _checked(_platform)]] = Field(
+        default=["linux/amd64"],
+        description="Platforms that an image has to be there for; the pull request "
+        "says when it is not.",
+    )
+    pin: bool = Field(
+        default=False,
+        description="Whether a bump writes the digest too. One that an overlay has "
+        "is kept up in any case.",
+    )
+
+
 class RepositoryShape(_Shape):
     """`[[repository]]`: one repository."""
 
@@ -244,6 +322,9 @@ class RepositoryShape(_Shape):
     )
     health: list[HealthShape] = Field(
         default=[], description="Tables: its health sources."
+    )
+    registry: list[RegistryShape] = Field(
+        default=[], description="Tables: registries of images and versions."
     )
 
 

@@ -14,7 +14,7 @@ from service.configuration.lines import Loc
 from service.configuration.nouns import Lookup, RepositorySettings
 from service.configuration.read import Origin, repositories_of
 
-GROUPS: Final = ("repository_", "health_", "networks_")
+GROUPS: Final = ("repository_", "health_", "networks_", "registry_")
 """How the names of the settings begin that describe the repository."""
 
 
@@ -31,8 +31,8 @@ def read_variables(
     Raises:
         InputError: a value breaks a rule; names the variable, without its value.
     """
-    repository, health, networks = (_group(given, group) for group in GROUPS)
-    if not (repository or health or networks):
+    repository, health, networks, registry = (_group(given, one) for one in GROUPS)
+    if not (repository or health or networks or registry):
         return ()
     name = repository.get("url", "").rstrip("/").rpartition("/")[2]
     described: dict[str, Json] = {
@@ -45,6 +45,8 @@ def read_variables(
     if health:
         kind = health.get("kind", "")
         described["health"] = [{"name": kind, **health} if kind else dict(health)]
+    if registry:
+        described["registry"] = [dict(registry)]
     origin = Origin(spell=_variable, folder=folder, lookup=lookup)
     return repositories_of({"repository": [described]}, origin)
 

@@ -5,6 +5,7 @@
     ways         what the promotion rules have to decide about
     observing    what the health sources say
     scheduling   due runs of schedules become intents
+    updating     new releases become intents
     restoring    failed health becomes a rollback
     telling      what happened, into the audit trail
     reconciler   the order, for every repository
@@ -15,6 +16,16 @@ pass that was killed anywhere is finished by the next one.
 
 from service.reconcile.observing import Observer, observer_of
 from service.reconcile.reconciler import PassReport, Reconciler
+from service.reconcile.updating import Updater, updater_of
 from service.reconcile.ways import way_into, ways
 
-__all__ = ["Observer", "PassReport", "Reconciler", "observer_of", "way_into", "ways"]
+__all__ = [
+    "Observer",
+    "PassReport",
+    "Reconciler",
+    "Updater",
+    "observer_of",
+    "updater_of",
+    "way_into",
+    "ways",
+]

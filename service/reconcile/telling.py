@@ -10,10 +10,12 @@ from typing import Final
 from gitops.errors import GitopsError
 from gitops.forges import Merged
 from gitops.model import Json, Pin, Proposed, PullRequest, PullRequestState, Unchanged
+from gitops.promotion.updates import provenance_name
 from gitops.workflow import Attempt, Tended
 from service.reconcile.ground import Ground
 from service.reconcile.restoring import Restored
 from service.reconcile.scheduling import Scheduled
+from service.reconcile.updating import Found, Updated
 from service.store import LastPass, PassState, Store
 
 logger = logging.getLogger(__name__)
@@ -105,6 +107,27 @@ def scheduled(ground: Ground, done: Iterable[Scheduled]) -> Iterator[str]:
             scheduled_for=one.scheduled_for.isoformat(),
             **({"problem": one.problem} if one.problem else {}),
         )
+
+
+def updated(
+    ground: Ground, found: Iterable[Found], done: Iterable[Updated]
+) -> Iterator[str]:
+    """Tell of new releases that were asked for, and of registries that are down."""
+    for problem in sorted({one.problem for one in found if one.problem}):
+        details: dict[str, Json] = {"problem": problem}
+        if not _was_told(ground, "registry not read", details):
+            by = ground.place.identity.name
+            yield _tell(ground, by, "registry not read", **details)
+    for one in done:
+        asked: dict[str, Json] = {
+            "stack": one.target.stack,
+            "environment": one.target.environment,
+            "version": one.tag,
+            **({"problem": one.problem} if one.problem else {}),
+        }
+        action = "update refused" if one.problem else "update requested"
+        if not one.problem or not _was_told(ground, action, asked):
+            yield _tell(ground, provenance_name(one.source), action, **asked)
 
 
 def tended(ground: Ground, done: Iterable[Tended]) -> Iterator[str]:

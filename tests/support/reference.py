@@ -18,6 +18,7 @@ from service.configuration import (
     HealthShape,
     NetworksShape,
     NotifyShape,
+    RegistryShape,
     RepositoryShape,
 )
 from service.settings import Settings
@@ -93,6 +94,7 @@ FILE_TABLES = (
     ("repository", RepositoryShape),
     ("repository.networks", NetworksShape),
     ("repository.health", HealthShape),
+    ("repository.registry", RegistryShape),
     ("notify", NotifyShape),
 )
 
