@@ -6,7 +6,6 @@ Branches move only from the place where the caller saw them.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Final
 
 from gitops import layout
 from gitops.errors import GitError, PushRejectedError
-from gitops.git.command import Answer, SafeGit
+from gitops.git.command import SafeGit
 from gitops.git.failures import hint_for
+from gitops.git.merging import merged_tree
 from gitops.git.objects import Identity, commit_object
 from gitops.git.remote import check_url
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
@@ -164,31 +164,12 @@ class BareRepository(Repository):
         self._check_here(base_tip, head)
         if self.merge_base(base_tip, head) is None:
             raise GitError("the two commits have no history in common")
-        answer = self._merged_tree(base_tip, head)
-        tree, *names = answer.stdout.decode("utf-8", "backslashreplace").split("\0")
-        if answer.code == 1:
-            return Conflict(paths=tuple(sorted({name for name in names if name})))
-        merge = commit_object(tree, (base_tip, head), message, identity, at)
+        made = merged_tree(self._path, base_tip, head)
+        if made.conflicts:
+            return Conflict(paths=made.conflicts)
+        merge = commit_object(made.id, (base_tip, head), message, identity, at)
         self._store([merge])
         return CommitId(merge.id)
-
-    def _merged_tree(self, base_tip: CommitId, head: CommitId) -> Answer:
-        """Merge two trees by our rules alone.
-
-        The repository's own configuration and info/attributes can name programs that
-        merge files. So git works in an empty repository that shares only the objects.
-        """
-        with tempfile.TemporaryDirectory(prefix="merge-") as folder:
-            empty = Path(folder)
-            (empty / "HEAD").write_text(f"ref: {_NAMESPACE}none\n")
-            (empty / "refs").mkdir()
-            variables = {"GIT_OBJECT_DIRECTORY": str(self._path / "objects")}
-            git = SafeGit(walls=Walls(git_dir=empty, variables=variables))
-            words = ("--write-tree", "-z", "--name-only", "--no-messages")
-            answer = git.ask("merge-tree", *words, base_tip, head)
-        if answer.code not in (0, 1):
-            raise GitError(f"{self._path.name}: git merge-tree: {answer.words}")
-        return answer
 
     def take_branch(self, source: Path, branch: BranchName) -> CommitId:
         """Copy a branch and its history from another repository of this machine.
