@@ -9,6 +9,7 @@ knows no forge, and reads no clock.
     objects    which rendered objects differ (fields, manifest_text, masking below it)
     words      what differs in plain words (topics below it)
     title, body (bundles), commit_message
+    remark     the comment on a pull request that is somebody else's
     text       R17: text from outside made harmless
 """
 
@@ -30,6 +31,7 @@ from gitops.model import (
 from gitops.review.body import body_of
 from gitops.review.commit_message import commit_message
 from gitops.review.objects import ObjectChange, ObjectDiff, diff_manifests
+from gitops.review.remark import write_remark, write_short_remark
 from gitops.review.sections import Telling
 from gitops.review.text import Phrase, plain
 from gitops.review.title import title_of
@@ -41,7 +43,9 @@ __all__ = [
     "diff_manifests",
     "rendered_diff",
     "summary",
+    "write_remark",
     "write_review",
+    "write_short_remark",
 ]
 
 

@@ -84,6 +84,9 @@ def _body(telling: Telling, bundles: Sequence[Bundle], detail: Detail) -> str:
 
 def _marker(telling: Telling) -> str:
     """Write the hidden line by which a later pass knows its own pull request."""
+    if telling.head is not None:
+        repository = _attribute(telling.repository)
+        return f"{MARKER_START} v1 repository={repository} review={telling.head} -->\n"
     keys = sorted(str(intent.key) for intent in telling.intents)
     if len(keys) > _KEYS_IN_MARKER:
         joined = hashlib.sha256("\n".join(keys).encode()).hexdigest()

@@ -52,6 +52,9 @@ class Telling:
         findings: what the reviewer must know, in any order.
         base: the commit that was read.
         existence_checked: whether a registry was asked for the image.
+        head: of somebody else's pull request; None where it is one of ours.
+        notes: whole sentences of ours, told below the summary.
+        is_rendered: whether anything was rendered, so that there is a difference.
     """
 
     repository: str
@@ -65,6 +68,9 @@ class Telling:
     findings: tuple[Finding, ...]
     base: CommitId
     existence_checked: bool = False
+    head: CommitId | None = None
+    notes: tuple[str, ...] = ()
+    is_rendered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +92,9 @@ def sections(telling: Telling, bundles: Sequence[Bundle], detail: Detail) -> str
     """Write all parts, in the order in which a reviewer needs them."""
     parts = (
         _summary(telling, detail),
+        "".join(f"{note}\n" for note in telling.notes),
         _findings(telling, detail),
-        _rendered(telling, bundles, detail),
+        _rendered(telling, bundles, detail) if telling.is_rendered else "",
         _files(telling, detail),
         _origin(telling, detail),
         notes_section(telling.plans) if detail.lines >= _ROOMY else "",
@@ -200,6 +207,13 @@ def _file_verb(edit: FileEdit) -> str:
 
 
 def _origin(telling: Telling, detail: Detail) -> str:
+    if telling.head is not None:
+        return (
+            "### What was looked at\n\n"
+            f"Commit {code(telling.head)} merged into commit {code(telling.base)} "
+            "of the base branch. This comment is rewritten when either of them "
+            "changes what is seen here.\n"
+        )
     asked = [_asked(plan, at) for plan, at in _with_times(telling)]
     lines = list(dict.fromkeys(asked))[: detail.lines]
     if len(lines) < len(asked):

@@ -124,15 +124,15 @@ def compare(
         place, after, new_fleet, paths, built=rendered_before.keys()
     )
     place.progress("check", 0, 1)
-    known = {_key(f) for f in _findings(place, before, old_fleet, rendered_before)}
-    found = _findings(place, after, new_fleet, rendered_after)
+    known = findings_in(place, before, old_fleet, rendered_before)
+    found = findings_in(place, after, new_fleet, rendered_after)
     place.progress("check", 1, 1)
     errors = tuple(dict.fromkeys(unbuilt.values()))
     return Comparison(
         before={f: m for f, m in rendered_before.items() if f not in unbuilt},
         after=rendered_after,
         findings=(*(finding_of(error, "does-not-build") for error in errors), *found),
-        new=tuple(f for f in found if _key(f) not in known),
+        new=new_findings(known, found),
         unbuilt=errors,
     )
 
@@ -158,26 +158,59 @@ def _render(
     A broken overlay that no edit lies in neither blocks the change nor hides it,
     unless it was built before: then it is the change that breaks it.
     """
+    chosen, failed = touched(tree, fleet, edited, built=built)
+    rendered, unbuilt = render(place, tree, list(chosen))
+    return rendered, failed | unbuilt
+
+
+def touched(
+    tree: Tree,
+    fleet: Fleet,
+    edited: Collection[str],
+    *,
+    built: Collection[str] = (),
+) -> tuple[dict[str, frozenset[str]], dict[str, GitopsError]]:
+    """Find the overlays that reach an edited path; nothing is rendered.
+
+    Args:
+        tree: the files.
+        fleet: where overlays are.
+        edited: paths.
+        built: overlays that must still be readable.
+
+    Returns:
+        Folder -> the files that it is made of; and why others of the edited ones, or
+        of the built ones, cannot be read.
+    """
     memory = Memory()
     folders = overlay_folders(tree, fleet.overlay_pattern)
     prefetch(tree, folders)
-    chosen: list[str] = []
+    chosen: dict[str, frozenset[str]] = {}
     failed: dict[str, GitopsError] = {}
     for folder in folders:
         try:
-            if not set(reached(tree, folder, memory=memory)).isdisjoint(edited):
-                chosen.append(folder)
+            files = frozenset(reached(tree, folder, memory=memory))
         except RenderError as error:
             if folder in built or any(p.startswith(f"{folder}/") for p in edited):
                 failed[folder] = error
+        else:
+            if not files.isdisjoint(edited):
+                chosen[folder] = files
+    return chosen, failed
+
+
+def render(
+    place: Workplace, tree: Tree, folders: Sequence[str]
+) -> tuple[dict[str, Manifests], dict[str, GitopsError]]:
+    """Render overlays; those that do not build are returned with the reason."""
     results = place.renderer.attempt(
         tree,
-        chosen,
+        folders,
         progress=lambda done, total: place.progress("render", done, total),
     )
-    failed |= {f: r for f, r in results.items() if isinstance(r, RenderError)}
+    failed = {f: r for f, r in results.items() if isinstance(r, RenderError)}
     rendered = {f: r for f, r in results.items() if not isinstance(r, RenderError)}
-    return rendered, failed
+    return rendered, dict(failed)
 
 
 def _key(finding: Finding) -> tuple[str, str, str]:
@@ -185,9 +218,18 @@ def _key(finding: Finding) -> tuple[str, str, str]:
     return (finding.rule, finding.path, finding.message)
 
 
-def _findings(
+def new_findings(
+    known: Sequence[Finding], found: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """Return what was not there before; a line may have moved."""
+    keys = {_key(finding) for finding in known}
+    return tuple(finding for finding in found if _key(finding) not in keys)
+
+
+def findings_in(
     place: Workplace, tree: Tree, fleet: Fleet, rendered: Mapping[str, Manifests]
 ) -> tuple[Finding, ...]:
+    """Check rendered overlays, and the files in their folders."""
     in_manifests = [
         finding
         for folder in sorted(rendered)
