@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from gitops.model import BranchName, CheckState, CommitId, PullRequest
 
@@ -106,6 +106,24 @@ class Scheduled:
     """The forge merges it by itself once its own rules allow."""
 
     pull_request: PullRequest
+
+
+WITHDRAWN: Final = "withdrawn"
+"""Key of the remark that says why we close a pull request of ours."""
+
+
+def remark_mark(key: str) -> str:
+    """Return the line that hides a remark's key in its text, as Markdown has it."""
+    return f"<!-- directus-gitops:{key} -->"
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts differ only in what forges change: line ends, outer blanks."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
 
 
 class Forge(Protocol):

@@ -8,10 +8,15 @@ open pull request before one is made (R5).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
-from gitops.errors import HumanOwnedError, WriteForbiddenError
-from gitops.forges import PullRequestDraft
+from gitops.errors import (
+    ForgeNotFoundError,
+    HumanOwnedError,
+    WriteForbiddenError,
+)
+from gitops.forges import WITHDRAWN, PullRequestDraft, same_text
 from gitops.model import (
     BranchName,
     CommitId,
@@ -165,21 +170,29 @@ def withdraw(
         return None
     place.guard()
     by = place.identity.name
-    if (by, why) not in {(said.by, said.text) for said in standing.comments}:
-        place.forge.comment(standing.number, why, by=by, now=now)
+    place.forge.remark(standing.number, why, key=WITHDRAWN, by=by, now=now)
     closed = place.forge.close(standing.number, by=by, now=now)
     place.forge.delete_branch(branch, head=closed.head)
     return closed
 
 
 def open_on(place: Workplace, branch: BranchName) -> PullRequest | None:
-    """Return the open pull request of a branch into our base, if there is one."""
+    """Return the open pull request of a branch into our base, if there is one.
+
+    A forge's list may lag behind its writes, or show less than there is to a reader
+    who lost rights: the ones that we know by number are asked for by number.
+    """
+    found = {shown.number: shown for shown in place.forge.find(branch)}
+    known = {intent.pull_request for intent in place.live_on(branch)}
+    for number in sorted(n for n in known - found.keys() if n is not None):
+        with suppress(ForgeNotFoundError):
+            found[number] = place.forge.read(number)
     return next(
         (
-            pull_request
-            for pull_request in place.forge.find(branch)
-            if pull_request.state is PullRequestState.OPEN
-            and pull_request.base == place.base
+            shown
+            for shown in found.values()
+            if shown.state is PullRequestState.OPEN
+            and (shown.branch, shown.base) == (branch, place.base)
         ),
         None,
     )
@@ -193,8 +206,8 @@ def _says_so(
     review: Review,
 ) -> bool:
     return (
-        (standing.head, standing.title, standing.body)
-        == (commit, review.title, review.body)
+        (standing.head, standing.title) == (commit, review.title)
+        and same_text(standing.body, review.body)
         and place.mirror.remote_tip(standing.branch) == commit
         and all(intent.state is IntentState.PR_OPEN for intent in intents)
     )

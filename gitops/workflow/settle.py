@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gitops.composition import compose, overtaken, says_broken
 from gitops.errors import ForgeNotFoundError, GitopsError
+from gitops.forges import WITHDRAWN, remark_mark
 from gitops.model import (
     BranchName,
     Intent,
@@ -99,9 +100,18 @@ def _shown(place: Workplace, intent: Intent) -> PullRequest | None:
 
 
 def _is_withdrawn(place: Workplace, shown: PullRequest) -> bool:
-    """Whether we closed it, and were killed before that was recorded: nobody's no."""
-    is_closed = shown.state is PullRequestState.CLOSED
-    return is_closed and shown.closed_by == place.identity.name
+    """Whether we closed it, and were killed before that was recorded: nobody's no.
+
+    On a real forge people may act under our login; our remark says that it was us.
+    """
+    if shown.state is not PullRequestState.CLOSED:
+        return False
+    if place.forge.capabilities.merges_here:
+        return shown.closed_by == place.identity.name
+    us, mark = place.forge.account(), remark_mark(WITHDRAWN)
+    return any(
+        said.by == us and said.text.rstrip().endswith(mark) for said in shown.comments
+    )
 
 
 def resume(place: Workplace, world: World, *, now: datetime) -> tuple[Tended, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from gitops.errors import (
     ForgeConflictError,
@@ -24,12 +23,12 @@ from gitops.forges import (
     PullRequestDraft,
     Scheduled,
     Status,
+    remark_mark,
+    same_text,
 )
 from gitops.forges.http.dialect import Dialect
 from gitops.forges.http.line import Line
 from gitops.model import BranchName, CommitId, PullRequest, PullRequestState
-
-REMARK: Final = "<!-- directus-gitops:{key} -->"
 
 
 class HttpForge:
@@ -147,7 +146,7 @@ class HttpForge:
                 f"pull request #{number} is from {shown.branch} into {shown.base}"
             )
         self._check_branch(draft)
-        if (shown.title, shown.body) != (draft.title, draft.body):
+        if not _says(shown, draft):
             self._edit(number, draft)
         self._dress(number, draft)
         # A forge shows a push a moment later; where the branch is was just looked at.
@@ -159,8 +158,7 @@ class HttpForge:
         except ForgeUnavailableError as error:
             if not error.sent:
                 raise
-            shown = self.read(number)
-            if (shown.title, shown.body) != (draft.title, draft.body):
+            if not _says(self.read(number), draft):
                 raise
 
     def _dress(self, number: int, draft: PullRequestDraft) -> None:
@@ -206,12 +204,12 @@ class HttpForge:
         whoever else writes that key is not believed.
         """
         del by, now
-        mark = REMARK.format(key=key)
+        mark = remark_mark(key)
         whole, us = f"{text}\n\n{mark}", self.account()
         for remark in self._line.hold(self._dialect.remarks(number)):
             said = remark.comment
             if said.by == us and said.text.rstrip().endswith(mark):
-                if said.text.strip() != whole.strip():
+                if not same_text(said.text, whole):
                     self._line.hold(self._dialect.rewrite(number, remark, whole))
                 return self.read(number)
         self._line.hold(self._dialect.say(number, whole))
@@ -311,6 +309,10 @@ class HttpForge:
             return False
         self._line.hold(self._dialect.remove_branch(branch, head=head))
         return True
+
+
+def _says(shown: PullRequest, draft: PullRequestDraft) -> bool:
+    return shown.title == draft.title and same_text(shown.body, draft.body)
 
 
 def _check_open(shown: PullRequest) -> None:
