@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from gitops.forges import Forge
 from gitops.forges.embedded import EmbeddedForge
+from gitops.forges.github import github_forge
 from gitops.forges.gitlab import gitlab_forge
 from gitops.forges.http import HttpForge, RateGate
 from gitops.git import BareRepository
@@ -23,7 +24,9 @@ from gitops.model import BranchName, CommitId, FileEdit
 from gitops.web import Allowed, Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
+from tests.contract import github
 from tests.contract.openapi import Checked, Spec
+from tests.support.forges.github import FakeGitHub
 from tests.support.forges.gitlab import FakeGitLab
 from tests.support.forges.state import BOT, MAIN, NOON, PERSON, TOKEN, ForgeState
 from tests.support.forges.wire import Watcher, Wire
@@ -229,6 +232,25 @@ class MeteredWorld(EmbeddedWorld):
         self.forge = MeteredForge(self.forge, Meter())
 
 
+def github_world(folder: Path) -> World:
+    """GitHub's adapter, before a fake that GitHub's own description judges."""
+    return WireWorld(
+        folder, lambda state: FakeGitHub(state).wire, github_of, github.judges()
+    )
+
+
+def github_of(root: str, web: Web, gate: RateGate, token: str = TOKEN) -> HttpForge:
+    """Make GitHub's adapter for a fake that runs at an address."""
+    return github_forge(
+        "https://github.test/team/fleet.git",
+        web=web,
+        allowed=Allowed(hosts=frozenset({"127.0.0.1"})),
+        credential=lambda: token,
+        gate=gate,
+        api=root,
+    )
+
+
 def gitlab_world(folder: Path) -> World:
     """GitLab's adapter, before a fake that GitLab's own description judges."""
     return WireWorld(
@@ -261,5 +283,6 @@ def description(forge: str) -> Spec:
 WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "embedded": EmbeddedWorld,
     "metered": MeteredWorld,
+    "github": github_world,
     "gitlab": gitlab_world,
 }
