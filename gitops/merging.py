@@ -2,8 +2,8 @@
 
 Pure. A gate guards opening or merging; this page knows the merging ones: the pause
 switch, holds, pins, freezes, approvals of the current head by other people, a
-releaser's go, conflict markers at the head, and a change that says itself that it is
-broken.
+releaser's go, checks of the head, conflict markers in it, and a change that says itself
+that it is broken.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from gitops.model import (
     Change,
+    CheckState,
     EnvironmentName,
     Finding,
     Fleet,
@@ -42,6 +43,10 @@ from gitops.versions import Step, step
 # A rollback is how people get out of trouble: a hold does not stop it.
 _EXEMPT_FROM_HOLDS: Final = frozenset({PlanKind.ROLLBACK})
 _NAMED: Final = 3
+_CHECKS: Final = {
+    CheckState.FAILED: "checks have failed",
+    CheckState.PENDING: "checks have not ended yet",
+}
 
 
 def closed_merge_gates(
@@ -83,7 +88,19 @@ def closed_merge_gates(
     reasons += (spell_pin(pin) for pin in pins if _overrides(pin, intents))
     reasons += _frozen(fleet, intents, now)
     reasons += _missing_votes(fleet, intents, pull_request, approvals, goes)
+    reasons += _unmet_checks(pull_request)
     return tuple(reasons)
+
+
+def _unmet_checks(pull_request: PullRequest) -> Iterator[str]:
+    """Tell what builds, and the author, say against the present head."""
+    if pull_request.is_draft:
+        yield "it is a draft: its author says that it is not ready"
+    for state, told in _CHECKS.items():
+        names = [c.name for c in pull_request.checks if c.state is state]
+        if names:
+            more = ", ..." if names[_NAMED:] else ""
+            yield f"{told}: {', '.join(names[:_NAMED])}{more}"
 
 
 def _missing_votes(

@@ -14,6 +14,8 @@ from gitops.model import (
     BaseScope,
     BranchName,
     ChangeKey,
+    Check,
+    CheckState,
     CommitId,
     EnvironmentName,
     Finding,
@@ -263,3 +265,21 @@ def test_a_freeze_closes_the_merge_of_a_promotion_until_it_ends() -> None:
     assert reason == "a freeze of staging holds until 2026-03-02 00:00 UTC"
     assert not closed(promotion, fleet=fleet, now=NOON + timedelta(days=1))
     assert not closed(intent(PlanKind.ROLLBACK), fleet=fleet)
+
+
+def test_checks_of_the_head_that_failed_or_run_stop_a_merge() -> None:
+    said = (
+        Check(name="lint", state=CheckState.PASSED),
+        Check(name="build", state=CheckState.FAILED),
+        Check(name="scan", state=CheckState.PENDING),
+    )
+    assert closed(intent(), request=replace(REQUEST, checks=said[:1])) == ()
+    assert closed(intent(), request=replace(REQUEST, checks=said)) == (
+        "checks have failed: build",
+        "checks have not ended yet: scan",
+    )
+
+
+def test_a_draft_is_not_merged() -> None:
+    (reason,) = closed(intent(), request=replace(REQUEST, is_draft=True))
+    assert "draft" in reason
