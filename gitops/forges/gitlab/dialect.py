@@ -130,7 +130,7 @@ class GitLab:
         if branch is not None:
             query.append(("source_branch", branch))
         call = Call(method="GET", path=self._pulls, query=tuple(query))
-        return (yield from collect(call, reading.rows, _following))
+        return (yield from collect(call, reading.rows, following))
 
     def _head(self, item: Json) -> Talk[CommitId | None]:
         """Return a head; GitLab shows none until it has prepared a new merge request.
@@ -177,7 +177,7 @@ class GitLab:
         call = get(
             *self._pulls, str(number), "versions", missing=missing, per_page=_PAGE
         )
-        versions = yield from collect(call, reading.rows, _following)
+        versions = yield from collect(call, reading.rows, following)
         return reading.approvals(given, versions, notes)
 
     def _checks(self, item: Json, head: CommitId) -> Talk[tuple[Check, ...]]:
@@ -188,7 +188,7 @@ class GitLab:
             query=(("per_page", str(_PAGE)),),
             accepts=FINE | {404},  # not in this repository yet
         )
-        found = yield from collect(call, _known_rows, _following)
+        found = yield from collect(call, _known_rows, following)
         checks = [reading.check(status) for status in found]
         pipeline = mapping_at(item, "head_pipeline")
         if pipeline and (yield from self._is_of(pipeline, head)):
@@ -296,7 +296,7 @@ class GitLab:
             sort="asc",
             per_page=_PAGE,
         )
-        return (yield from collect(call, reading.rows, _following))
+        return (yield from collect(call, reading.rows, following))
 
     def remarks(self, number: int) -> Talk[tuple[Remark, ...]]:
         """Return the comments of people, oldest first."""
@@ -377,7 +377,7 @@ def _known_rows(reply: Reply) -> tuple[Json, ...]:
     return () if reply.status == 404 else reading.rows(reply)
 
 
-def _following(call: Call, reply: Reply) -> Call | None:
+def following(call: Call, reply: Reply) -> Call | None:
     """Return the next page: by its number, else by the address that GitLab gives."""
     number = reply.headers.get("x-next-page", "").strip()
     if not (number.isascii() and number.isdecimal()):

@@ -44,7 +44,14 @@ _STATES: Final = {
 }
 _CONFLICTS: Final = frozenset({"conflict", "need_rebase"})
 _UNDECIDED: Final = frozenset(
-    {"", "checking", "unchecked", "preparing", "approvals_syncing"}
+    (
+        "",
+        "checking",
+        "unchecked",
+        "preparing",
+        "approvals_syncing",
+        "cannot_be_merged_recheck",  # of merge_status: it is looked at again
+    )
 )
 _DONE: Final = frozenset({"success", "skipped"})
 _BROKEN: Final = frozenset({"failed", "canceled", "canceling"})

@@ -69,6 +69,8 @@ class FakeGitLab:
         page: the most items that one page has.
         keyset: lists name their next page by `Link` alone.
         unprepared: answers that show no head yet, for new merge requests.
+        headless: no head is ever shown.
+        pipeline: shown instead of the one that the builds make.
         tells_when: approvals say when they were given; old servers do not.
         schedules: auto-merge waits for the project's rules, not only for pipelines.
         link_root: where `Link` leads, when not to this server.
@@ -79,6 +81,8 @@ class FakeGitLab:
         self.page = 3
         self.keyset = False
         self.unprepared = 0
+        self.headless = False
+        self.pipeline: Json = None
         self.tells_when = True
         self.schedules = True
         self.link_root = ""
@@ -357,7 +361,7 @@ class FakeGitLab:
             "source_branch": shown.branch,
             "target_branch": shown.base,
             "author": self._person(shown.author),
-            "sha": shown.head,
+            "sha": None if self.headless else shown.head,
             "web_url": f"https://gitlab.test/{self.project}/-/merge_requests/{number}",
             "labels": sorted(self.state.labels.get(number, set())),
             "reviewers": [self._person(login) for login in reviewers],
@@ -373,7 +377,7 @@ class FakeGitLab:
             "merge_when_pipeline_succeeds": number in self.state.merges_later,
             "has_conflicts": status == "conflict",
             "detailed_merge_status": status,
-            "head_pipeline": self._pipeline(shown.head),
+            "head_pipeline": self.pipeline or self._pipeline(shown.head),
         }
 
     def _status(self, shown: PullRequest) -> str:
