@@ -24,8 +24,9 @@ from gitops.model import BranchName, CommitId, FileEdit
 from gitops.web import Allowed, Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
-from tests.contract import github
+from tests.contract import gitea, github
 from tests.contract.openapi import Checked, Spec
+from tests.support.forges.gitea import FakeGitea
 from tests.support.forges.github import FakeGitHub
 from tests.support.forges.gitlab import FakeGitLab
 from tests.support.forges.state import BOT, MAIN, NOON, PERSON, TOKEN, ForgeState
@@ -273,6 +274,16 @@ def gitlab_of(root: str, web: Web, gate: RateGate, token: str = TOKEN) -> HttpFo
     )
 
 
+def forgejo_world(folder: Path) -> World:
+    """Forgejo's adapter, before a fake that Forgejo's own description judges."""
+    return WireWorld(
+        folder,
+        lambda state: FakeGitea(state).wire,
+        gitea.forgejo_of,
+        [gitea.judge()],
+    )
+
+
 def description(forge: str) -> Spec:
     """Read what is kept of a forge's description."""
     path = Path(__file__).parent / "specs" / f"{forge}.json"
@@ -285,4 +296,5 @@ WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "metered": MeteredWorld,
     "github": github_world,
     "gitlab": gitlab_world,
+    "forgejo": forgejo_world,
 }
