@@ -23,6 +23,7 @@ from service.events import Broadcaster
 from service.meter import Meter
 from service.settings import Settings
 from service.store import Store
+from service.webhooks import Receiver, router as webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,11 @@ def create_app(
     app.state.clock = clock
     app.state.clockwork = clockwork
     app.state.limits = Limits(settings)
+    app.state.receiver = Receiver(settings, store, clock)
     app.state.events = Broadcaster(store, most=settings.event_streams)
     app.state.fetches = asyncio.Semaphore(fetch.AT_ONCE)
     api.include(app)
+    app.include_router(webhooks, prefix=api.PREFIX)
     app.include_router(fetch.router)
     app.include_router(pages.router)
     app.include_router(metrics.router)

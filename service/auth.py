@@ -80,7 +80,7 @@ def _admit(request: Request, text: str, challenge: str) -> Token:
         _refuse_often(limits.requests.take(token.id))
         return token
     if text:
-        _refuse_often(limits.wrong.take(_address(request)))
+        _refuse_often(limits.wrong.take(peer_of(request)))
     raise Refused(
         401, "a valid token is needed", headers={"WWW-Authenticate": challenge}
     )
@@ -96,7 +96,7 @@ def _refuse_often(wait_s: float) -> None:
         )
 
 
-def _address(request: Request) -> str:
+def peer_of(request: Request) -> str:
     """Return where a request comes from; of IPv6 the network, which is one's own."""
     host = request.client.host if request.client else ""
     try:

@@ -192,6 +192,12 @@ class Settings(BaseSettings):
         default="", description="`repository.credential`: `env:NAME` or `file:PATH`."
     )
     repository_ca: str = Field(default="", description="`repository.ca`.")
+    repository_webhook_secret: str = Field(
+        default="", description="`repository.webhook_secret`, separated by commas."
+    )
+    repository_webhook_signing_token: str = Field(
+        default="", description="`repository.webhook_signing_token`, by commas too."
+    )
     health_name: str = Field(
         default="", description="`repository.health.name`. Empty: as its kind."
     )

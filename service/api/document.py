@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from service.api.guard import SAFE, Permission, Reach, permission_of
+from service.api.guard import SAFE, SIGNED, Permission, Reach, permission_of
 from service.problems import MEDIA_TYPE, Problem
 
 VERSION: Final = "1"
@@ -38,6 +38,7 @@ _TAGS: Final = (
     ("audit", "Who did what."),
     ("repositories", "The repositories of this service."),
     ("tokens", "Tokens for programs and people."),
+    ("webhooks", "Forges say that something happened."),
     ("health", "Whether the service is alive and can work."),
 )
 _ALWAYS: Final[Mapping[int, str]] = {
@@ -140,7 +141,7 @@ def _name(status: int) -> str:
 def _permissions(app: FastAPI) -> Iterator[tuple[tuple[str, str], Permission]]:
     for context in iter_route_contexts(app.routes):
         endpoint, path = context.endpoint, context.path_format
-        if path is None or not path.startswith("/api/"):
+        if path is None or not path.startswith("/api/") or path in SIGNED:
             continue
         for method in context.methods or ():
             yield (path, method.lower()), permission_of(endpoint)

@@ -26,6 +26,9 @@ from service.settings import Settings
 from service.store import Role, Token
 
 SAFE: Final = frozenset({"GET", "HEAD"})
+SIGNED: Final = frozenset({"/api/v1/webhooks/{forge}"})
+"""Paths of the API that ask for a signature instead of a token (service.webhooks)."""
+
 _PERMISSION: Final = "__permission__"
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])

@@ -5,6 +5,11 @@ that nothing in a repository can widen them. It opens no file and reads no varia
 those that a credential names, when that is used.
 """
 
+from service.configuration.hooks import (
+    WEBHOOK_FORGES,
+    plain_key,
+    signing_key,
+)
 from service.configuration.nouns import (
     Credential,
     ForgeKind,
@@ -15,6 +20,7 @@ from service.configuration.nouns import (
     SourceKind,
     TextFile,
     Variable,
+    WebhookSecrets,
     credential_of,
 )
 from service.configuration.read import read_configuration, read_sinks
@@ -31,6 +37,7 @@ from service.configuration.variables import GROUPS, read_variables
 
 __all__ = [
     "GROUPS",
+    "WEBHOOK_FORGES",
     "Credential",
     "ForgeKind",
     "HealthShape",
@@ -49,8 +56,11 @@ __all__ = [
     "SourceKind",
     "TextFile",
     "Variable",
+    "WebhookSecrets",
     "credential_of",
+    "plain_key",
     "read_configuration",
     "read_sinks",
     "read_variables",
+    "signing_key",
 ]

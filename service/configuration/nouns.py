@@ -154,6 +154,28 @@ def credential_of(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSecrets:
+    """Where the secrets are that prove a webhook; several while one is replaced.
+
+    Attributes:
+        plain: the secret of the hook, as the forge was told it; at Azure DevOps
+            user:password.
+        signing: GitLab's signing tokens, `whsec_...`.
+    """
+
+    plain: tuple[Credential, ...] = ()
+    signing: tuple[Credential, ...] = ()
+
+    @property
+    def are_given(self) -> bool:
+        """Whether webhooks of the repository are taken at all."""
+        return bool(self.plain or self.signing)
+
+
+NO_WEBHOOKS: Final = WebhookSecrets()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
     """Whom one repository's work may reach, for each purpose."""
 
@@ -202,6 +224,7 @@ class RepositorySettings:
         ca: PEM file of the authorities that are believed of the forge.
         networks: whom its work may reach.
         health: its health sources, in the order of the file.
+        webhooks: what proves a webhook of its forge.
         registries: that its work may ask for versions and images.
     """
 
@@ -212,6 +235,7 @@ class RepositorySettings:
     ca: TextFile | None = None
     networks: Networks = NOWHERE
     health: tuple[HealthSource, ...] = ()
+    webhooks: WebhookSecrets = NO_WEBHOOKS
     registries: tuple[RegistrySettings, ...] = ()
 
     def source(self, name: str) -> HealthSource | None:

@@ -22,6 +22,7 @@ from gitops.model import Json
 from gitops.web import Allowed, network, place_of
 from service.configuration.lines import Loc, key_lines
 from service.configuration.nouns import (
+    Credential,
     ForgeKind,
     HealthSource,
     Lookup,
@@ -29,6 +30,7 @@ from service.configuration.nouns import (
     RepositorySettings,
     SourceKind,
     TextFile,
+    WebhookSecrets,
     credential_of,
 )
 from service.configuration.registries import (
@@ -178,6 +180,7 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
             _source(item, networks.health, (*loc, "health", index), origin)
             for index, item in enumerate(shape.health)
         ),
+        webhooks=_webhooks(shape, loc, origin),
         registries=_registries(shape, networks.registry, loc, origin),
     )
 
@@ -224,6 +227,39 @@ def _registry(
         pin=shape.pin,
         allowed=allowed,
     )
+
+
+def _webhooks(shape: RepositoryShape, loc: Loc, origin: Origin) -> WebhookSecrets:
+    plain, signing = "webhook_secret", "webhook_signing_token"
+    if shape.forge is ForgeKind.EMBEDDED and shape.webhook_secret:
+        raise InputError(
+            f"{origin.spell((*loc, plain))}: does not go with the forge",
+            hint="the embedded forge is in this process and sends no webhooks",
+        )
+    if shape.forge is not ForgeKind.GITLAB and shape.webhook_signing_token:
+        raise InputError(
+            f"{origin.spell((*loc, signing))}: does not go with the forge",
+            hint="only GitLab has signing tokens; use webhook_secret",
+        )
+    return WebhookSecrets(
+        plain=_credentials(shape.webhook_secret, (*loc, plain), origin),
+        signing=_credentials(shape.webhook_signing_token, (*loc, signing), origin),
+    )
+
+
+def _credentials(
+    references: list[str], loc: Loc, origin: Origin
+) -> tuple[Credential, ...]:
+    found = (
+        credential_of(
+            reference,
+            place=origin.spell(loc),
+            folder=origin.folder,
+            lookup=origin.lookup,
+        )
+        for reference in references
+    )
+    return tuple(credential for credential in found if credential is not None)
 
 
 def _source(

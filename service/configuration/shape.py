@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from gitops import environment_name
@@ -35,6 +35,7 @@ _USERNAME: Final = re.compile(r"[\x21-\x39\x3b-\x7e]{0,256}", re.ASCII)
 _PLATFORM: Final = re.compile(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){1,2}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MAX_PATH: Final = 1024
+_MAX_KEYS: Final = 4  # each costs work at every delivery, and two rotate
 
 
 def refused(problem: str, hint: str) -> PydanticCustomError:
@@ -131,6 +132,20 @@ def _needed_reference(value: str) -> None:
     _reference(value)
 
 
+def _one_or_many(value: object) -> object:
+    if isinstance(value, str):
+        return [value] if value else []
+    return value
+
+
+def _not_too_many(value: list[str]) -> list[str]:
+    if len(value) > _MAX_KEYS:
+        raise refused(
+            f"has more than {_MAX_KEYS} secrets", "keep the new one and the old one"
+        )
+    return value
+
+
 def _sink_name(value: str) -> None:
     if not _NAME.fullmatch(value):
         raise InputError(
@@ -192,6 +207,12 @@ _Kind: Final = Field(strict=False)
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+_References: Final = (
+    BeforeValidator(_one_or_many),
+    AfterValidator(_not_too_many),
+)
 
 
 class NetworksShape(_Shape):
@@ -316,6 +337,22 @@ class RepositoryShape(_Shape):
         default="",
         description="PEM file of the only certificate authorities that are believed "
         "of the forge. Empty: the public ones.",
+    )
+    webhook_secret: Annotated[
+        list[Annotated[str, _checked(_needed_reference)]], *_References
+    ] = Field(
+        default=[],
+        description="Where the secret of the forge's webhook is: `env:NAME` or "
+        "`file:PATH`, or a list of them while one is replaced. At Azure DevOps the "
+        "secret is `user:password`. Empty: no webhooks are taken; "
+        "[Webhooks](webhooks.md).",
+    )
+    webhook_signing_token: Annotated[
+        list[Annotated[str, _checked(_needed_reference)]], *_References
+    ] = Field(
+        default=[],
+        description="GitLab: where the hook's signing token (`whsec_...`) is, in the "
+        "same form.",
     )
     networks: NetworksShape = Field(
         default=NetworksShape(), description="Table: who may be reached."

@@ -16,6 +16,7 @@ from service.configuration.read import Origin, repositories_of
 
 GROUPS: Final = ("repository_", "health_", "networks_", "registry_")
 """How the names of the settings begin that describe the repository."""
+_LISTS: Final = frozenset({"webhook_secret", "webhook_signing_token"})
 
 
 def read_variables(
@@ -37,7 +38,10 @@ def read_variables(
     name = repository.get("url", "").rstrip("/").rpartition("/")[2]
     described: dict[str, Json] = {
         "name": name.removesuffix(".git"),
-        **repository,
+        **{
+            key: list[Json](_items(value)) if key in _LISTS else value
+            for key, value in repository.items()
+        },
         "networks": {key: _items(value) for key, value in networks.items()},
     }
     if not described["name"]:

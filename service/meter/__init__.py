@@ -49,6 +49,17 @@ class Passed(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
+class Delivered(StrEnum):
+    """What became of a webhook."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    UNREAD = "unread"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a pass saw of a repository.
@@ -116,6 +127,7 @@ class Meter:
         self._notifications = counter(
             "notifications", "Tries to tell a sink.", "sink", "outcome"
         )
+        self._webhooks = counter("webhooks", "Webhooks that came.", "forge", "outcome")
         self.registry.register(_Views(self._views, self._gates))
 
     @classmethod
@@ -221,6 +233,10 @@ class Meter:
     def notified(self, sink: str, *, worked: bool) -> None:
         """Count a try to tell a sink."""
         self._notifications.labels(sink, "ok" if worked else "failed").inc()
+
+    def delivered(self, forge: str, outcome: Delivered) -> None:
+        """Count a webhook, by the kind of forge that its path names."""
+        self._webhooks.labels(forge, outcome.value).inc()
 
 
 class _Views(Collector):

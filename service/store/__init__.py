@@ -5,6 +5,7 @@
     schedules passes               what the service itself has dealt with
     tokens audit                   who may, and who did
     answers cursors                what programs were told already
+    deliveries                     what forges told us already
 
 Losing it loses requests that were not yet proposed, and what was only seen: soak
 clocks begin anew.
@@ -20,6 +21,7 @@ from service.store.arrivals import Arrivals
 from service.store.audit import Audit, Entry, broken_at
 from service.store.cursors import Cursor, Cursors
 from service.store.database import open_database
+from service.store.deliveries import Deliveries
 from service.store.fence import check_leases
 from service.store.holds import Holds
 from service.store.intents import Intents
@@ -84,6 +86,7 @@ class Store:
         self.passes = Passes(self._engine)
         self.answers = Answers(self._engine, clock)
         self.cursors = Cursors(self._engine, clock)
+        self.deliveries = Deliveries(self._engine, clock)
 
     def check_leases(self) -> None:
         """See, before a write outside, that we may still write.

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -249,6 +249,16 @@ answers = Table(
     Column("body", Text, nullable=False),
     Column("at", String(32), nullable=False),
     Index("ix_answers_at", "at"),
+)
+
+# Webhooks that were taken, by hashes of what tells them apart (R12).
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("repository", String(200), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("at", String(32), nullable=False),
+    Index("ix_deliveries_at", "at"),
 )
 
 # How far along the audit trail each notification sink has been told.

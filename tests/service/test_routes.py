@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from service.api.guard import Guarded, Permission, Reach, permission_of
+from service.api.guard import SIGNED, Guarded, Permission, Reach, permission_of
 from service.app import create_app
 from service.clock import utc_now
 from service.settings import load
@@ -28,6 +28,7 @@ OPEN = {
     ("GET", "/openapi.json"),
     ("HEAD", "/openapi.json"),
 }
+BY_SIGNATURE = {("POST", "/api/v1/webhooks/{forge}")}
 FILLED = {
     "{name}": "fleet",
     "{repository}": "fleet",
@@ -36,6 +37,7 @@ FILLED = {
     "{stack}": "example",
     "{environment}": "staging",
     "{id}": "0123456789abcdef",
+    "{forge}": "github",
 }
 ORDER = list(Role)
 
@@ -66,8 +68,9 @@ class House:
         return {"Authorization": f"Bearer {text}"}
 
     def routes(self) -> list[tuple[str, str, Any]]:
-        """Return every route that is not open to everybody."""
-        found = [r for r in routes_of(self.app) if r[:2] not in OPEN]
+        """Return every route that asks for a token."""
+        others = OPEN | BY_SIGNATURE
+        found = [r for r in routes_of(self.app) if r[:2] not in others]
         assert len(found) > 50, "the walk has found too few routes"
         return found
 
@@ -109,6 +112,27 @@ def test_what_is_open_to_everybody_is_a_short_list(house: House) -> None:
         for method, path, _ in routes_of(house.app)
     }
     assert {route for route, status in answers.items() if status != 401} == OPEN
+
+
+def test_what_asks_for_a_signature_is_a_short_list_and_takes_no_token(
+    house: House,
+) -> None:
+    unsaid = set()
+    for method, path, endpoint in routes_of(house.app):
+        if is_api(path):
+            try:
+                permission_of(endpoint)
+            except TypeError:
+                unsaid.add((method, path))
+    assert unsaid == BY_SIGNATURE
+    assert {path for _, path in BY_SIGNATURE} == SIGNED
+    before = house.store.audit.last()
+    for headers in ({}, *(house.token(role) for role in Role)):
+        for method, path in BY_SIGNATURE:
+            answer = ask(house.app, filled(path), method=method, headers=headers)
+            assert answer.status_code == 401, (path, headers)
+            assert answer.headers["content-type"] == "application/problem+json"
+    assert house.store.audit.last() == before
 
 
 @pytest.mark.parametrize("kind", ["garbage", "cut", "expired", "revoked", "basic"])
