@@ -38,6 +38,7 @@ from gitops.git.repository import (
     checked_commit,
 )
 from gitops.git.reviews import Refused, ReviewRoom
+from gitops.git.signers import Signatures, Signer, SigningFormat
 from gitops.git.worktree import (
     FastForwarded,
     Forwarding,
@@ -68,6 +69,9 @@ __all__ = [
     "Remote",
     "Repository",
     "ReviewRoom",
+    "Signatures",
+    "Signer",
+    "SigningFormat",
     "SshAccess",
     "UpToDate",
     "WorkTree",

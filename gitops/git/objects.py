@@ -7,6 +7,7 @@ crash is the same commit (rule R2). Nothing here reads a repository or a clock.
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,11 @@ from gitops.model import BlobId, CommitId, Entry, FileEdit, Mode
 
 _KINDS: Final = {b"commit": 1, b"tree": 2, b"blob": 3}  # gitformat-pack(5)
 _FOLDER: Final = 0o040000
+_SIGNATURE: Final = re.compile(
+    r"-----BEGIN (PGP|SSH) SIGNATURE-----\n[\x20-\x7e\n]{1,65536}"
+    r"-----END \1 SIGNATURE-----\n?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,26 @@ def commit_object(
     lines += [f"author {who}", f"committer {who}", "", message]
     text = "\n".join(lines)
     return GitObject(b"commit", _utf8(text if text.endswith("\n") else text + "\n"))
+
+
+def with_signature(commit: GitObject, signature: str) -> GitObject:
+    """Write a signature into a commit, byte for byte as `git commit-tree -S` does.
+
+    Raises:
+        InputError: it is no signature.
+    """
+    if not _SIGNATURE.fullmatch(signature):
+        raise InputError("a kept signature of a commit cannot be read")
+    head, _, message = commit.content.partition(b"\n\n")
+    folded = signature.rstrip("\n").replace("\n", "\n ").encode()
+    return GitObject(b"commit", b"%s\ngpgsig %s\n\n%s" % (head, folded, message))
+
+
+def signature_of(commit: GitObject) -> str:
+    """Return the signature of a commit; empty without one."""
+    head = commit.content.partition(b"\n\n")[0].decode("utf-8", "backslashreplace")
+    found = re.search(r"^gpgsig ((?:.*)(?:\n .*)*)", head, re.MULTILINE)
+    return found[1].replace("\n ", "\n") + "\n" if found else ""
 
 
 def _utf8(text: str) -> bytes:

@@ -27,6 +27,8 @@ from gitops.git.objects import (
     entries_of,
     pack,
 )
+from gitops.git.signers import Signer
+from gitops.git.signing import sign
 from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId, FileEdit, Tree
 
@@ -306,6 +308,7 @@ class Repository(ABC):
         message: str,
         author: Identity,
         at: datetime,
+        signer: Signer | None = None,
     ) -> CommitId:
         """Write a commit that no branch shows yet; the same arguments, the same id.
 
@@ -316,10 +319,13 @@ class Repository(ABC):
             message: subject, body and trailers.
             author: also the committer.
             at: aware, in whole seconds; author's and committer's date.
+            signer: signs it; None leaves it unsigned.
 
         Raises:
-            GitError: a commit is not here, or the disk refuses.
-            InputError: git cannot hold the message, the name or the date.
+            GitError: a commit is not here, it cannot be signed, or the disk refuses.
+            InputError: git cannot hold the message, the name or the date, or the key
+                cannot be used.
+            ToolError: the program that signs is not there.
             TreeError: an edit would write over or through something that is no file.
         """
         if parents:
@@ -327,6 +333,9 @@ class Repository(ABC):
         listing = b"" if tree_of is None else self._list(tree_of, "-r", "-t")
         tree, objects = TreeWriter(listing, edits).write()
         commit = commit_object(tree, parents, message, author, at)
+        if signer is not None:
+            self._store(objects)
+            objects, commit = (), sign(commit, signer, git_dir=self._path)
         self._store([*objects, commit])
         return CommitId(commit.id)
 
