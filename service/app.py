@@ -20,7 +20,9 @@ from service.auth import Limits, is_scoped
 from service.clock import Clock, utc_now
 from service.desk import Desk
 from service.events import Broadcaster
+from service.forges import Forges
 from service.meter import Meter
+from service.registries import Registries
 from service.settings import Settings
 from service.store import Store
 from service.webhooks import Receiver, router as webhooks
@@ -43,6 +45,8 @@ def create_app(
     clock: Clock = utc_now,
     clockwork: api.Alarm | None = None,
     meter: Meter | None = None,
+    forges: Forges | None = None,
+    registries: Registries | None = None,
 ) -> FastAPI:
     """Return the application over an open store.
 
@@ -52,6 +56,9 @@ def create_app(
         clock: the source of `now`.
         clockwork: told when there is something to do; None where nobody is.
         meter: what /metrics shows; None for one of its own.
+        forges: the connections of this process; None where only the embedded forge is
+            meant.
+        registries: asked if images exist; None where nobody is.
     """
     app = FastAPI(
         title="directus-gitops",
@@ -64,7 +71,15 @@ def create_app(
     meter = meter or Meter()
     app.state.meter = meter
     app.state.standing = metrics.Standing(store, meter, clock)
-    app.state.desk = Desk(settings, store, clock, meter=meter)
+    app.state.forges = forges or Forges(clock=clock)
+    app.state.desk = Desk(
+        settings,
+        store,
+        clock,
+        meter=meter,
+        forges=app.state.forges,
+        registries=registries,
+    )
     app.state.clock = clock
     app.state.clockwork = clockwork
     app.state.limits = Limits(settings)

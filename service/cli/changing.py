@@ -36,14 +36,21 @@ def bump(
 ) -> None:
     """Propose another Directus version for a stack, or for all of an environment.
 
-    VERSION is a full version such as 12.4.1, or 12.4.1@sha256:<digest>.
+    VERSION is a full version such as 12.4.1, or 12.4.1@sha256:<digest>. Where
+    service.toml has a registry for the image, it is asked first if the image exists.
     """
+    from service.cli.proving import proofs_of
+
     if every:
         version = _only(arguments, 1, "bump --all --environment ENV VERSION")[0]
         if not environment:
             raise typer.BadParameter("--all needs --environment")
+        stack = ""
     else:
         stack, environment, version = _only(arguments, 3, "bump STACK ENV VERSION")
+    proofs = proofs_of(
+        repo, data, stack=stack, environment=environment, version=version
+    )
 
     def plan(world: World, here: RepositorySession) -> Plan:
         from gitops import environment_name, target
@@ -59,6 +66,7 @@ def bump(
                 reason=reason,
                 holds=here.store.holds.holds(here.located.name),
                 pins=here.store.pins.all(here.located.name),
+                proofs=proofs,
             )
         return plan_bump(
             world.tree,
@@ -69,6 +77,7 @@ def bump(
             reason=reason,
             holds=here.store.holds.holds(here.located.name),
             pin=here.store.pins.on(here.located.name, target(stack, environment)),
+            proofs=proofs,
         )
 
     propose_plan(plan, repo=repo, data=data, as_json=as_json, dry_run=dry_run)

@@ -45,7 +45,8 @@ def serve(
     from service.logs import configured
     from service.meter import Meter
     from service.notify import notifying
-    from service.reconcile import Reconciler, observer_of
+    from service.reconcile import Reconciler, observer_of, updater_of
+    from service.registries import Registries
     from service.scheduler import Clockwork
     from service.server import Server
     from service.store import Store
@@ -66,17 +67,24 @@ def serve(
         notifying(settings, store, meter),
         _listening(settings.host, settings.port) as listening,
     ):
+        registries = Registries(settings, web, utc_now)
         reconciler = Reconciler(
             settings,
             store,
             utc_now,
             observer=observer_of(settings, web),
+            updater=updater_of(registries),
             meter=meter,
             forges=forges,
         )
         clockwork = Clockwork(reconciler, interval_s=settings.interval_s)
         app = create_app(
-            settings, store, clockwork=clockwork, meter=meter, forges=forges
+            settings,
+            store,
+            clockwork=clockwork,
+            meter=meter,
+            forges=forges,
+            registries=registries,
         )
         config = uvicorn.Config(
             app,

@@ -20,6 +20,7 @@ from gitops.model import (
 )
 from gitops.overlay import read_overlay
 from gitops.promotion import (
+    Prove,
     last_healthy,
     pin_of,
     plan_bump,
@@ -27,6 +28,7 @@ from gitops.promotion import (
     plan_config,
     plan_promotion,
     plan_rollback,
+    unproved,
 )
 from gitops.workflow import (
     Planner,
@@ -53,7 +55,7 @@ class Asking(Ground):
         """Ask for another revision of a stack in one environment.
 
         Raises:
-            InputError: the version is not acceptable.
+            InputError: the version is not acceptable, or there is no such image.
             UnknownNameError: no such repository, environment, or stack there.
             HeldError: a hold, a pin or the pause switch forbids it.
             PlanError: it would be a downgrade.
@@ -69,6 +71,7 @@ class Asking(Ground):
                 reason=asker.reason,
                 holds=self._store.holds.holds(repository),
                 pin=self._store.pins.on(repository, target),
+                proofs=self._prover(repository),
             )
 
         return self._ask(repository, plan, asker)
@@ -102,6 +105,7 @@ class Asking(Ground):
         world = look(place)
         holds = self._store.holds.holds(repository)
         pins = self._store.pins.all(repository)
+        proofs = self._prover(repository)
         plans = {
             environment: plan_bumps(
                 world.tree,
@@ -113,6 +117,7 @@ class Asking(Ground):
                 reason=asker.reason,
                 holds=holds,
                 pins=pins,
+                proofs=proofs,
             )
             for environment in dict.fromkeys(environments)
         }
@@ -257,6 +262,12 @@ class Asking(Ground):
             )
 
         return self._ask(repository, plan, asker)
+
+    def _prover(self, repository: str) -> Prove:
+        """Return what tells if an image exists; recording needs no lock, so it may."""
+        if self._registries is None:
+            return unproved
+        return self._registries.prover(repository)
 
     def _ask(self, repository: str, plan: Planner, asker: Asker) -> Accepted:
         place = self._open(repository)

@@ -12,6 +12,7 @@ from service.clock import Clock
 from service.forges import Forges
 from service.meter import Meter
 from service.origins import locate, repository_names
+from service.registries import Registries
 from service.repository import open_workplace, read_base
 from service.settings import Settings
 from service.store import Store
@@ -41,12 +42,14 @@ class Ground:
         *,
         meter: Meter | None = None,
         forges: Forges | None = None,
+        registries: Registries | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._meter = meter
         self._forges = forges or Forges(clock=clock)
+        self._registries = registries
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the repositories, sorted."""

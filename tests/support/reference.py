@@ -66,7 +66,8 @@ start. A credential is never in it: `env:NAME` is a variable of the service, `fi
 a file (relative paths start from the file's folder); both are read each time they are
 used. What is not allowed here cannot be reached; addresses that hand out a machine's
 own credentials (169.254.169.254 and the like) cannot be allowed. Health sources, one by
-one, with the rights that they need: [Health](health.md).
+one, with the rights that they need: [Health](health.md). Registries:
+[Registries](registries.md).
 
 ```toml
 [[repository]]
@@ -84,6 +85,9 @@ kind = "argocd"
 url = "https://argocd-server.argocd.svc.cluster.local"
 credential = "file:/run/secrets/argocd-token"
 ca = "argocd-ca.pem"
+
+[[repository.registry]]
+host = "docker.io"
 ```
 
 | key | default | meaning |
