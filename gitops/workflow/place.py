@@ -9,7 +9,7 @@ from typing import TypeAlias
 from gitops.errors import GitError, TreeError
 from gitops.fleet import read_fleet
 from gitops.forges import Forge
-from gitops.git import Identity, Mirror
+from gitops.git import Identity, Mirror, Signer
 from gitops.intents import IntentLog
 from gitops.layout import FLEET_FILE
 from gitops.model import BranchName, CommitId, Fleet, Intent, Tree
@@ -43,6 +43,7 @@ class Workplace:
         guard: asked before every effect on the world outside; raises to forbid it:
             the pause switch, a lost lease, the cap on writes (R19).
         max_open: pull requests of ours that may be open at once; 0 for any number.
+        signer: signs our commits; None leaves them unsigned.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Workplace:
     progress: Progress = silent
     guard: Guard = unguarded
     max_open: int = 0
+    signer: Signer | None = None
 
     def live_on(self, branch: BranchName) -> tuple[Intent, ...]:
         """Return the live intents of one branch, oldest first."""

@@ -64,6 +64,7 @@ def publish(
         message=review.commit_message,
         author=place.identity,
         at=intents[-1].created_at,
+        signer=place.signer,
     )
     standing = open_on(place, branch)
     if standing is not None and _says_so(place, standing, intents, commit, review):

@@ -6,6 +6,7 @@
     tokens audit                   who may, and who did
     answers cursors                what programs were told already
     deliveries                     what forges told us already
+    signatures                     what we have signed
 
 Losing it loses requests that were not yet proposed, and what was only seen: soak
 clocks begin anew.
@@ -30,6 +31,7 @@ from service.store.observations import Observations
 from service.store.passes import LastPass, Passes, PassState
 from service.store.pins import Pins
 from service.store.schedules import Occurrence, OccurrenceState, Schedules, Watch
+from service.store.signatures import Signatures
 from service.store.tokens import Role, Token, Tokens
 from service.store.votes import Vote, VoteKind, Votes
 
@@ -87,6 +89,7 @@ class Store:
         self.answers = Answers(self._engine, clock)
         self.cursors = Cursors(self._engine, clock)
         self.deliveries = Deliveries(self._engine, clock)
+        self.signatures = Signatures(self._engine, clock)
 
     def check_leases(self) -> None:
         """See, before a write outside, that we may still write.

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -259,6 +259,17 @@ deliveries = Table(
     Column("key", String(64), primary_key=True),
     Column("at", String(32), nullable=False),
     Index("ix_deliveries_at", "at"),
+)
+
+# What was signed, by the commit before it was signed, so that redoing changes nothing.
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("commit", String(64), primary_key=True),
+    Column("key", String(80), primary_key=True),
+    Column("signature", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("ix_signatures_at", "at"),
 )
 
 # How far along the audit trail each notification sink has been told.

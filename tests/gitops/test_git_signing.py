@@ -16,7 +16,20 @@ import pytest
 from gitops.errors import GitError, GitopsError, InputError, ToolError
 from gitops.git import BareRepository, Identity, Signer, SigningFormat
 from gitops.git.command import SEARCH_PATH, SafeGit
-from gitops.model import CommitId
+from gitops.model import (
+    CommitId,
+    EnvironmentName,
+    Plan,
+    Proposed,
+    StackName,
+    Target,
+    Unchanged,
+)
+from gitops.promotion import plan_bump
+from gitops.workflow import Workplace, propose
+from gitops.workflow.place import World
+from service.store import Store
+from tests.support.places import Ticking, fleet_files, open_place, workplace
 from tests.support.repos import BOT, MAIN, NOON, git, wrote
 from tests.support.sshd import make_key, program
 
@@ -282,7 +295,7 @@ def test_older_forms_of_keys_are_understood(
     repository: BareRepository, tmp_path: Path, form: str, passphrase: str
 ) -> None:
     key = make_key(tmp_path / "key", kind="rsa")
-    words = [program("ssh-keygen"), "-q", "-p", "-m", form, "-P", "", "-f", key]
+    words = [program("ssh-keygen"), "-qpm", form, "-P", "", "-f", str(key)]
     subprocess.run([*words, "-N", passphrase], check=True, capture_output=True)
     assert "OPENSSH" not in key.read_text()
     if passphrase:
@@ -429,3 +442,58 @@ def test_a_disk_that_refuses_is_told(
     signer = ssh_signer(make_key(tmp_path / "key"), scratch=tmp_path / "file")
     with pytest.raises(GitError, match="private folder"):
         commit(repository, signer)
+
+
+# --- a whole proposal ---
+
+
+def test_a_proposal_signed_with_openpgp_is_made_once_and_stays(
+    tmp_path: Path, kustomize: Path, pgp_key: str
+) -> None:
+    """Also where the copy of the repository is lost: it is no place to keep them."""
+
+    def opened() -> Workplace:
+        signer = pgp_signer(pgp_key, kept=store.signatures)
+        return replace(open_place(tmp_path, kustomize, store), signer=signer)
+
+    clock = Ticking()
+    with workplace(tmp_path, kustomize, fleet_files(), clock) as (_, origin, store):
+        target = Target(
+            stack=StackName("shop"), environment=EnvironmentName("development")
+        )
+
+        def planner(world: World) -> Plan:
+            return plan_bump(
+                world.tree, world.fleet, target, "12.4.1", requested_by="ada"
+            )
+
+        made = propose(opened(), planner, now=clock())
+        assert isinstance(made, Proposed)
+        assert "PGP SIGNATURE" in shown(origin, made.commit)
+        shutil.rmtree(tmp_path / "mirrors")
+        for _ in range(2):
+            again = propose(opened(), planner, now=clock.later(hours=1))
+            assert isinstance(again, Unchanged)
+        assert origin.tip(made.pull_request.branch) == made.commit
+
+
+def test_the_store_keeps_the_first_signature_and_forgets_old_ones(
+    tmp_path: Path,
+) -> None:
+    clock = Ticking()
+    store = Store("", tmp_path, clock)
+    try:
+        kept, one = store.signatures, CommitId("1" * 40)
+        assert kept.find(one, "key") is None
+        assert kept.keep(one, "key", "first") == "first"
+        assert kept.keep(one, "key", "second") == "first"
+        assert kept.keep(one, "other key", "third") == "third"
+        assert (kept.find(one, "key"), kept.find(CommitId("2" * 40), "key")) == (
+            "first",
+            None,
+        )
+        clock.later(days=200)
+        kept.keep(CommitId("2" * 40), "key", "new")
+        assert kept.find(one, "key") is None
+    finally:
+        store.close()
