@@ -70,22 +70,31 @@ class Hooks:
         found, self.alarm.woken = sorted(self.alarm.woken), []
         return found
 
-    def raw(self, data: bytes, *, more: bytes = b"") -> bytes:
-        """Send bytes, then more of them until nobody reads; return what came back."""
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes; return the head of what comes back."""
         host, _, port = self.address.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(data)
-            try:
-                while more:
-                    connection.sendall(more)
-            except OSError:  # cut off
-                return b""
             answer = b""
             while part := connection.recv(65536):
                 answer += part
                 if b"\r\n\r\n" in answer:
                     break
             return answer
+
+    def sent_until_cut(self, data: bytes, more: bytes, *, most: int) -> int:
+        """Send bytes, then more and more; return after how many it was cut off."""
+        host, _, port = self.address.removeprefix("http://").partition(":")
+        sent = 0
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(data)
+            while sent < most:
+                try:
+                    connection.sendall(more)
+                except OSError:
+                    return sent
+                sent += len(more)
+        return sent
 
     def counted(self) -> dict[tuple[str, str], float]:
         """Return the metric by forge and outcome."""
