@@ -2,7 +2,7 @@
 
     intents holds pins votes       what people and programs asked for
     arrivals observations          what came where, and how it fares there
-    schedules passes               what the service itself has dealt with
+    schedules passes reviews       what the service itself has dealt with
     tokens audit                   who may, and who did
     answers cursors                what programs were told already
     deliveries                     what forges told us already
@@ -30,6 +30,7 @@ from service.store.leases import TTL_S, Leases
 from service.store.observations import Observations
 from service.store.passes import LastPass, Passes, PassState
 from service.store.pins import Pins
+from service.store.reviews import PeopleReview, PeopleReviews, ReviewOutcome
 from service.store.schedules import Occurrence, OccurrenceState, Schedules, Watch
 from service.store.signatures import Signatures
 from service.store.tokens import Role, Token, Tokens
@@ -43,6 +44,8 @@ __all__ = [
     "Occurrence",
     "OccurrenceState",
     "PassState",
+    "PeopleReview",
+    "ReviewOutcome",
     "Role",
     "Store",
     "Token",
@@ -87,6 +90,7 @@ class Store:
         self.schedules = Schedules(self._engine)
         self.passes = Passes(self._engine)
         self.answers = Answers(self._engine, clock)
+        self.reviews = PeopleReviews(self._engine)
         self.cursors = Cursors(self._engine, clock)
         self.deliveries = Deliveries(self._engine, clock)
         self.signatures = Signatures(self._engine, clock)

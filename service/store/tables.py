@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -279,5 +279,22 @@ cursors = Table(
     Column("name", String(200), primary_key=True),
     Column("position", Integer, nullable=False),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("at", String(32), nullable=False),
+)
+
+# What was seen of pull requests that people opened themselves.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("repository", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("head", String(64), nullable=False),
+    Column("base", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("findings", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("has_told", Boolean, nullable=False),
+    Column("tries", Integer, nullable=False),
     Column("at", String(32), nullable=False),
 )
