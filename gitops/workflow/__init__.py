@@ -9,6 +9,7 @@ work. One caller at a time per repository; the service's lock sees to that.
 
 from __future__ import annotations
 
+from gitops.workflow.attend import announce, give_up, source_of, tell, theirs
 from gitops.workflow.automatic import Attempt, Votes, merge_automatically
 from gitops.workflow.check import check_path, check_repository
 from gitops.workflow.examine import Examination, examine
@@ -20,8 +21,10 @@ from gitops.workflow.inspect import (
     inspect,
     inspect_pull_request,
 )
+from gitops.workflow.opinion import Opinion, opinion_of
 from gitops.workflow.place import Progress, Workplace, World, look
 from gitops.workflow.propose import Planner, accept, propose, record
+from gitops.workflow.prospect import NotThere, Prospect, prepare
 from gitops.workflow.settle import Tended, resume, resuming, settle, settling
 from gitops.workflow.survey import Standing, survey
 from gitops.workflow.tend import tend
@@ -32,9 +35,12 @@ __all__ = [
     "Examination",
     "Held",
     "Inspection",
+    "NotThere",
+    "Opinion",
     "PastRevision",
     "Planner",
     "Progress",
+    "Prospect",
     "Standing",
     "Tended",
     "Votes",
@@ -42,6 +48,7 @@ __all__ = [
     "World",
     "accept",
     "adopt",
+    "announce",
     "approve",
     "arrived_at",
     "between",
@@ -49,13 +56,16 @@ __all__ = [
     "check_repository",
     "close",
     "examine",
+    "give_up",
     "inspect",
     "inspect_pull_request",
     "look",
     "merge",
     "merge_automatically",
     "moved",
+    "opinion_of",
     "plan_upgrade",
+    "prepare",
     "propose",
     "record",
     "resume",
@@ -63,6 +73,9 @@ __all__ = [
     "revisions_of",
     "settle",
     "settling",
+    "source_of",
     "survey",
+    "tell",
     "tend",
+    "theirs",
 ]
