@@ -62,6 +62,11 @@ def invalid(*errors: Json) -> Told:
     return refused(422, "Validation Failed", *errors)
 
 
+def is_of_apps(asked: Asked) -> bool:
+    """Whether a call is one that only an App may make, as itself."""
+    return asked.path.startswith("/app/") or asked.path.endswith("/installation")
+
+
 class FakeGitHub:
     """One GitHub with one repository.
 
@@ -75,6 +80,7 @@ class FakeGitHub:
         teams: slugs that may be asked to review.
         opinions: reviews beside the approvals of the state, by number.
         link_root: where `Link` leads, when not to this server.
+        app_check: looks at the credential of the calls that only an App may make.
         messages: title and text of each merge that was asked for.
     """
 
@@ -87,6 +93,7 @@ class FakeGitHub:
         self.teams = {"reviewers"}
         self.opinions: dict[int, list[Opinion]] = {}
         self.link_root = ""
+        self.app_check: Callable[[Asked], Told | None] | None = None
         self.messages: list[tuple[str, str]] = []
         self._texts: dict[int, tuple[str, str]] = {}
         self._asked_teams: dict[int, set[str]] = {}
@@ -102,6 +109,8 @@ class FakeGitHub:
 
     def refusal(self, asked: Asked) -> Told | None:
         """Say why somebody may not ask; None lets in."""
+        if self.app_check is not None and is_of_apps(asked):
+            return self.app_check(asked)
         token = asked.headers.get("authorization", "").partition(" ")[2]
         if token not in self.state.tokens:
             return refused(401, "Bad credentials")
