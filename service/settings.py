@@ -214,6 +214,21 @@ class Settings(BaseSettings):
     health_namespace: str = Field(
         default="", description="`repository.health.namespace`."
     )
+    git_url: str = Field(default="", description="`repository.git.url`.")
+    git_user: str = Field(default="", description="`repository.git.user`.")
+    git_key: str = Field(
+        default="", description="`repository.git.key`: `env:NAME` or `file:PATH`."
+    )
+    git_known_hosts: str = Field(
+        default="", description="`repository.git.known_hosts`."
+    )
+    git_signing: str = Field(default="", description="`repository.git.signing`.")
+    git_signing_key: str = Field(
+        default="",
+        description="`repository.git.signing_key`: `env:NAME` or `file:PATH`.",
+    )
+    git_name: str = Field(default="", description="`repository.git.name`.")
+    git_email: str = Field(default="", description="`repository.git.email`.")
     networks_health: str = Field(
         default="", description="`repository.networks.health`, separated by commas."
     )

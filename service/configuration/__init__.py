@@ -13,6 +13,7 @@ from service.configuration.hooks import (
 from service.configuration.nouns import (
     Credential,
     ForgeKind,
+    GitSettings,
     HealthSource,
     Lookup,
     Networks,
@@ -26,6 +27,7 @@ from service.configuration.nouns import (
 from service.configuration.read import read_configuration, read_sinks
 from service.configuration.registries import RegistryKind, RegistrySettings
 from service.configuration.shape import (
+    GitShape,
     HealthShape,
     NetworksShape,
     NotifyShape,
@@ -40,6 +42,8 @@ __all__ = [
     "WEBHOOK_FORGES",
     "Credential",
     "ForgeKind",
+    "GitSettings",
+    "GitShape",
     "HealthShape",
     "HealthSource",
     "Lookup",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from gitops.errors import InputError
+from gitops.git import Identity, Signatures, Signer, SigningFormat, SshAccess
 from gitops.web import Allowed
 
 if TYPE_CHECKING:
@@ -176,6 +177,61 @@ NO_WEBHOOKS: Final = WebhookSecrets()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GitSettings:
+    """How git reaches a repository, and whose the commits are.
+
+    Attributes:
+        url: for git, where it differs from the forge's; empty for that.
+        user: goes with the credential over HTTPS; empty for the forge's usual one.
+        key: private key for SSH.
+        known_hosts: of SSH.
+        signing: what commits are signed with; None leaves them unsigned.
+        signing_key: the private key that signs.
+        name: of the committer; empty for the service's own.
+        email: of the committer.
+    """
+
+    url: str = ""
+    user: str = ""
+    key: Credential | None = None
+    known_hosts: TextFile | None = None
+    signing: SigningFormat | None = None
+    signing_key: Credential | None = None
+    name: str = ""
+    email: str = ""
+
+    @property
+    def ssh(self) -> SshAccess | None:
+        """How SSH gets in; None over HTTPS. The files are read when they are used."""
+        if self.key is None or self.known_hosts is None:
+            return None
+        return SshAccess(key=self.key.source.read, known_hosts=self.known_hosts.read)
+
+    def signer(self, kept: Signatures, scratch: Path) -> Signer | None:
+        """Return what signs commits.
+
+        Args:
+            kept: keeps signatures.
+            scratch: where the key is during a call, in the data folder.
+        """
+        if self.signing is None or self.signing_key is None:
+            return None
+        return Signer(
+            format=self.signing,
+            key=self.signing_key.source.read,
+            kept=kept,
+            scratch=scratch,
+        )
+
+    def identity(self, usual: Identity) -> Identity:
+        """Return author and committer: those of the settings, else the usual one."""
+        return Identity(name=self.name, email=self.email) if self.name else usual
+
+
+PLAIN_GIT: Final = GitSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
     """Whom one repository's work may reach, for each purpose."""
 
@@ -222,6 +278,7 @@ class RepositorySettings:
         forge: see ForgeKind.
         credential: for the forge; None when it needs none.
         ca: PEM file of the authorities that are believed of the forge.
+        git: how git reaches it, and whose the commits are.
         networks: whom its work may reach.
         health: its health sources, in the order of the file.
         webhooks: what proves a webhook of its forge.
@@ -233,6 +290,7 @@ class RepositorySettings:
     forge: ForgeKind = ForgeKind.EMBEDDED
     credential: Credential | None = None
     ca: TextFile | None = None
+    git: GitSettings = PLAIN_GIT
     networks: Networks = NOWHERE
     health: tuple[HealthSource, ...] = ()
     webhooks: WebhookSecrets = NO_WEBHOOKS

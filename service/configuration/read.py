@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from gitops.errors import InputError
 from gitops.model import Json
 from gitops.web import Allowed, network, place_of
+from service.configuration.gitaccess import git_host, git_of
 from service.configuration.lines import Loc, key_lines
 from service.configuration.nouns import (
     Credential,
@@ -43,6 +44,7 @@ from service.configuration.registries import (
 from service.configuration.shape import (
     REFUSED,
     FileShape,
+    GitShape,
     HealthShape,
     NetworksShape,
     NotifyShape,
@@ -163,7 +165,7 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
         )
     _check_names([item.name for item in shape.health], (*loc, "health"), origin)
     named = frozenset({place_of(shape.url).host} if shape.url else ())
-    networks = _networks(shape.networks, named)
+    networks = _networks(shape.networks, named | git_host(shape.git))
     return RepositorySettings(
         name=shape.name,
         url=shape.url.rstrip("/"),
@@ -175,6 +177,13 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
             lookup=origin.lookup,
         ),
         ca=_ca(shape.ca, (*loc, "ca"), origin),
+        git=git_of(
+            shape.git,
+            is_embedded=shape.forge is ForgeKind.EMBEDDED,
+            spell=lambda key: origin.spell((*loc, "git", key)),
+            folder=origin.folder,
+            lookup=origin.lookup,
+        ),
         networks=networks,
         health=tuple(
             _source(item, networks.health, (*loc, "health", index), origin)
@@ -380,6 +389,7 @@ def _told(error: ErrorDetails, loc: Loc) -> tuple[str, str]:
 def _keys_at(loc: Loc) -> list[str]:
     shapes: dict[str, type[BaseModel]] = {
         "repository": RepositoryShape,
+        "git": GitShape,
         "networks": NetworksShape,
         "health": HealthShape,
         "registry": RegistryShape,

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from gitops import environment_name
 from gitops.errors import InputError
+from gitops.git import SigningFormat, check_url
 from gitops.web import host_name, host_pattern, network, place_of
 from service.configuration.nouns import ForgeKind, SourceKind
 from service.configuration.registries import RegistryKind, registry_host
@@ -35,6 +36,7 @@ _USERNAME: Final = re.compile(r"[\x21-\x39\x3b-\x7e]{0,256}", re.ASCII)
 _PLATFORM: Final = re.compile(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){1,2}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MAX_PATH: Final = 1024
+_CRUD: Final = " .,:;\"\\'"
 _MAX_KEYS: Final = 4  # each costs work at every delivery, and two rotate
 
 
@@ -197,6 +199,24 @@ def _is_path(value: str) -> bool:
     return len(value) <= _MAX_PATH and (value.isprintable() or not value)
 
 
+def _git_address(value: str) -> None:
+    try:
+        if value:
+            check_url(value, allow_file=False)
+    except InputError as error:
+        raise InputError("is not an address for git", hint=error.hint) from None
+
+
+def _person(value: str) -> None:
+    if not value.isprintable() or set(value) & set("<>") or len(value) > _MAX_PATH:
+        raise InputError("git cannot write it", hint="leave out < and > and line ends")
+    if value != value.strip(_CRUD):
+        raise InputError(
+            "begins or ends with a mark that git takes away",
+            hint="write it without dots, commas, colons, quotes and blanks at its ends",
+        )
+
+
 def _reachable(value: str) -> None:
     if network(value) is None:
         host_pattern(value)
@@ -315,6 +335,51 @@ class RegistryShape(_Shape):
     )
 
 
+class GitShape(_Shape):
+    """`[repository.git]`: how git reaches it, whose the commits are; docs/git.md."""
+
+    url: Annotated[str, _checked(_git_address)] = Field(
+        default="",
+        description="Address for git, where it is not the repository's `url`: "
+        "`https://HOST/PATH`, `ssh://USER@HOST[:PORT]/PATH` or `USER@HOST:PATH`.",
+    )
+    user: Annotated[str, _checked(_username)] = Field(
+        default="",
+        description="User name that goes with the credential over HTTPS. Empty: the "
+        "one that the forge takes beside a token.",
+    )
+    key: Annotated[str, _checked(_reference)] = Field(
+        default="",
+        description="Where the private key for SSH is, without a passphrase: "
+        "`env:NAME` or `file:PATH`.",
+    )
+    known_hosts: Annotated[str, _checked(_path)] = Field(
+        default="",
+        description="File in the form of ssh's known_hosts, with the keys of the host; "
+        "another host is not believed.",
+    )
+    signing: Annotated[SigningFormat | None, _Kind] = Field(
+        default=None,
+        description="What commits are signed with: `ssh` or `openpgp`. Empty: they are "
+        "not signed.",
+    )
+    signing_key: Annotated[str, _checked(_reference)] = Field(
+        default="",
+        description="Where the private key that signs is, without a passphrase: "
+        "`env:NAME` or `file:PATH`; for OpenPGP as `gpg --armor --export-secret-keys` "
+        "writes it.",
+    )
+    name: Annotated[str, _checked(_person)] = Field(
+        default="",
+        description="Name of the committer, with `email`. Empty: `directus-gitops`.",
+    )
+    email: Annotated[str, _checked(_person)] = Field(
+        default="",
+        description="E-mail address of the committer: the one that the forge knows "
+        "the signing key under.",
+    )
+
+
 class RepositoryShape(_Shape):
     """`[[repository]]`: one repository."""
 
@@ -353,6 +418,10 @@ class RepositoryShape(_Shape):
         default=[],
         description="GitLab: where the hook's signing token (`whsec_...`) is, in the "
         "same form.",
+    )
+    git: GitShape = Field(
+        default=GitShape(),
+        description="Table: how git reaches it, and whose the commits are.",
     )
     networks: NetworksShape = Field(
         default=NetworksShape(), description="Table: who may be reached."

@@ -14,7 +14,7 @@ from service.configuration.lines import Loc
 from service.configuration.nouns import Lookup, RepositorySettings
 from service.configuration.read import Origin, repositories_of
 
-GROUPS: Final = ("repository_", "health_", "networks_", "registry_")
+GROUPS: Final = ("repository_", "health_", "networks_", "registry_", "git_")
 """How the names of the settings begin that describe the repository."""
 _LISTS: Final = frozenset({"webhook_secret", "webhook_signing_token"})
 
@@ -32,9 +32,10 @@ def read_variables(
     Raises:
         InputError: a value breaks a rule; names the variable, without its value.
     """
-    repository, health, networks, registry = (_group(given, one) for one in GROUPS)
-    if not (repository or health or networks or registry):
+    groups = [_group(given, one) for one in GROUPS]
+    if not any(groups):
         return ()
+    repository, health, networks, registry, git = groups
     name = repository.get("url", "").rstrip("/").rpartition("/")[2]
     described: dict[str, Json] = {
         "name": name.removesuffix(".git"),
@@ -42,6 +43,7 @@ def read_variables(
             key: list[Json](_items(value)) if key in _LISTS else value
             for key, value in repository.items()
         },
+        "git": dict[str, Json](git),
         "networks": {key: _items(value) for key, value in networks.items()},
     }
     if not described["name"]:

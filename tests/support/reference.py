@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from service.cli import app
 from service.configuration import (
+    GitShape,
     HealthShape,
     NetworksShape,
     NotifyShape,
@@ -96,6 +97,7 @@ host = "docker.io"
 
 FILE_TABLES = (
     ("repository", RepositoryShape),
+    ("repository.git", GitShape),
     ("repository.networks", NetworksShape),
     ("repository.health", HealthShape),
     ("repository.registry", RegistryShape),
