@@ -114,7 +114,9 @@ class Forges:
         )
         return Access(
             forge=forge,
-            credential=lambda: Credential(username=username, secret=token()),
+            credential=lambda: Credential(
+                username=described.git.user or username, secret=token()
+            ),
         )
 
     def _client(self) -> Web:

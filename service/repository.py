@@ -107,11 +107,12 @@ def open_workplace(
     forges = forges or Forges(clock=clock)
     forge = _forge(settings, located, forges)
     mirror = open_mirror(settings, located, forges)
+    git = settings.repository(located.name).git
     return Workplace(
         name=located.name,
         base=base_branch(located),
         prefix=settings.branch_prefix,
-        identity=IDENTITY,
+        identity=git.identity(IDENTITY),
         mirror=mirror,
         forge=forge if meter is None else MeteredForge(forge, meter),
         log=store.intents,
@@ -120,6 +121,7 @@ def open_workplace(
         progress=progress,
         guard=Guard(settings, store, clock, located.name),
         max_open=settings.max_open_pull_requests,
+        signer=git.signer(store.signatures, _scratch(settings)),
     )
 
 
@@ -160,11 +162,17 @@ def _remote(
     settings: Settings, described: RepositorySettings, forges: Forges
 ) -> Remote:
     return Remote(
-        url=check_url(described.url, allow_file=False),
+        url=check_url(described.git.url or described.url, allow_file=False),
         credential=forges.of(described).credential,
+        ssh=described.git.ssh,
         allowed=allowed_of(described),
-        scratch=settings.data / "private",
+        scratch=_scratch(settings),
     )
+
+
+def _scratch(settings: Settings) -> Path:
+    """Return where keys are while git needs them; nothing stays there."""
+    return settings.data / "private"
 
 
 def base_branch(located: Located) -> BranchName:
