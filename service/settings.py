@@ -168,8 +168,8 @@ class Settings(BaseSettings):
     wrong_tokens_per_min: int = Field(
         default=120,
         ge=1,
-        description="Wrong tokens that one address may show in a minute, "
-        "before it hears 429 instead of 401.",
+        description="Wrong tokens that one address may show in a minute, and webhooks "
+        "that nothing proves, before it hears 429 instead of 401.",
     )
     event_streams: int = Field(
         default=100, ge=1, description="Readers of `/api/v1/events` at one time."

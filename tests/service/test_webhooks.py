@@ -640,6 +640,9 @@ def test_every_end_is_counted(tmp_path: Path) -> None:
         hooks.post("gitea", body, {})
         hooks.post("gitea", b"x" * (LIMIT + 1), proof("gitea", body))
         hooks.post("elsewhere", body, {})
+        text = hooks.metrics()
+        assert 'route="/api/v1/webhooks/{forge}",status="202"' in text
+        assert "elsewhere" not in text
         assert hooks.counted() == {
             ("gitea", "accepted"): 1,
             ("gitea", "repeated"): 1,

@@ -96,12 +96,15 @@ class Hooks:
                 sent += len(more)
         return sent
 
+    def metrics(self) -> str:
+        """Return what this process counted."""
+        return generate_latest(self.app.state.meter.registry).decode()
+
     def counted(self) -> dict[tuple[str, str], float]:
         """Return the metric by forge and outcome."""
-        text = generate_latest(self.app.state.meter.registry).decode()
         return {
             (sample.labels["forge"], sample.labels["outcome"]): sample.value
-            for family in text_string_to_metric_families(text)
+            for family in text_string_to_metric_families(self.metrics())
             for sample in family.samples
             if sample.name == "directus_gitops_webhooks_total"
         }
