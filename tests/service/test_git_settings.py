@@ -1,0 +1,228 @@
+"""`[repository.git]`: how git reaches a repository, and whose the commits are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitops.errors import InputError
+from gitops.git import Identity, SigningFormat
+from gitops.model import BranchName
+from service.configuration import GitSettings, RepositorySettings, read_configuration
+from service.forges import Forges
+from service.origins import locate
+from service.repository import open_workplace
+from service.settings import load
+from service.store import Store
+from tests.support.places import Ticking
+from tests.support.repos import MAIN, NOON, git, make_remote, tip_of, wrote
+from tests.support.sshd import make_key, running_sshd
+
+USUAL = Identity(name="usual", email="usual@example.com")
+CANARY = "canary-4711"
+HEAD = """\
+[[repository]]
+name = "fleet"
+url = "https://git.example.com/directus/fleet"
+forge = "forgejo"
+credential = "env:TOKEN"
+"""
+
+
+def read(table: str, folder: Path = Path("/nowhere"), head: str = HEAD) -> GitSettings:
+    return repository(table, folder, head).git
+
+
+def repository(table: str, folder: Path, head: str = HEAD) -> RepositorySettings:
+    text = f"{head}[repository.git]\n{table}"
+    lookup = {"TOKEN": CANARY, "KEY": "a\nkey\n"}.get
+    (found,) = read_configuration(
+        text.encode(), name="service.toml", folder=folder, lookup=lookup
+    )
+    return found
+
+
+# --- what it says ---
+
+
+def test_without_a_table_git_goes_where_the_forge_is_and_signs_nothing() -> None:
+    plain = read("")
+    assert plain == GitSettings()
+    assert plain.ssh is None
+    assert plain.identity(USUAL) == USUAL
+
+
+def test_keys_and_known_hosts_are_read_when_they_are_used(tmp_path: Path) -> None:
+    made = read(
+        'url = "ssh://git@ssh.example.com:2222/directus/fleet.git"\n'
+        'key = "env:KEY"\n'
+        'known_hosts = "hosts"\n',
+        tmp_path,
+    )
+    assert made.ssh is not None
+    with pytest.raises(InputError, match=r"service\.toml:9: .*known_hosts"):
+        made.ssh.known_hosts()
+    (tmp_path / "hosts").write_text("ssh.example.com ssh-ed25519 AAAA\n")
+    assert made.ssh.known_hosts().startswith("ssh.example.com")
+    assert made.ssh.key() == "a\nkey"
+    assert "a\nkey" not in repr(made)
+    assert str(tmp_path) not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("ssh://git@Altssh.Example.com:443/directus/fleet.git", "altssh.example.com"),
+        ("git@ssh.example.com:directus/fleet.git", "ssh.example.com"),
+    ],
+)
+def test_the_host_that_git_goes_to_needs_no_entry_when_it_is_public(
+    url: str, host: str
+) -> None:
+    table = f'url = "{url}"\nkey = "env:KEY"\nknown_hosts = "hosts"\n'
+    named = repository(table, Path("/nowhere")).networks.forge.named
+    assert named == {"git.example.com", host}
+
+
+def test_a_committer_and_a_signing_key_may_be_given(tmp_path: Path) -> None:
+    made = read(
+        'signing = "openpgp"\nsigning_key = "file:key.asc"\n'
+        'name = "Acme Bot"\nemail = "bot@example.com"\n',
+        tmp_path,
+    )
+    assert made.signing is SigningFormat.OPENPGP
+    assert made.identity(USUAL) == Identity(name="Acme Bot", email="bot@example.com")
+    (tmp_path / "key.asc").write_text("the key\n")
+    store = Store("", tmp_path, Ticking())
+    try:
+        signer = made.signer(store.signatures, tmp_path)
+    finally:
+        store.close()
+    assert signer is not None
+    assert signer.key() == "the key"
+    assert "the key" not in repr(signer)
+
+
+def test_variables_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "REPOSITORY_URL": "https://git.example.com/directus/fleet",
+        "REPOSITORY_FORGE": "forgejo",
+        "GIT_URL": "git@git.example.com:directus/fleet.git",
+        "GIT_KEY": "env:KEY",
+        "GIT_KNOWN_HOSTS": str(tmp_path / "hosts"),
+        "GIT_SIGNING": "ssh",
+        "GIT_SIGNING_KEY": "env:KEY",
+        "GIT_NAME": "Acme Bot",
+        "GIT_EMAIL": "bot@example.com",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"DIRECTUS_GITOPS_{name}", value)
+    found = load(data=tmp_path).repository("fleet").git
+    assert found.ssh is not None
+    assert (found.signing, found.name) == (SigningFormat.SSH, "Acme Bot")
+    monkeypatch.setenv("DIRECTUS_GITOPS_GIT_SIGNING", "x509")
+    with pytest.raises(InputError, match="DIRECTUS_GITOPS_GIT_SIGNING: is not one"):
+        load(data=tmp_path).check()
+
+
+# --- what is refused ---
+
+EMBEDDED = '[[repository]]\nname = "small"\n'
+SSH = 'url = "ssh://git@git.example.com/x"\n'
+
+
+@pytest.mark.parametrize(
+    ("table", "head", "told"),
+    [
+        ('url = "http://git.example.com/x"', HEAD, "git.url: is not an address"),
+        ('url = "https://me:canary-4711@host/x"', HEAD, "git.url: is not an address"),
+        ('url = "ext::sh -c touch% x"', HEAD, "git.url: is not an address"),
+        ('url = "/srv/x.git"', HEAD, "git.url: is not an address"),
+        ('key = "canary-4711"', HEAD, "git.key: does not say where"),
+        ('key = "env:KEY"', HEAD, "git.key: is for SSH"),
+        ('known_hosts = "hosts"', HEAD, "git.known_hosts: is for SSH"),
+        (SSH + 'key = "env:KEY"', HEAD, "git.known_hosts: is missing"),
+        (SSH + 'known_hosts = "hosts"', HEAD, "git.key: is missing"),
+        ('user = "me:canary-4711"', HEAD, "git.user: is not the name"),
+        ('signing = "ssh"', HEAD, "git.signing_key: goes with"),
+        ('signing_key = "env:KEY"', HEAD, "git.signing_key: goes with"),
+        ('signing = "x509"', HEAD, "git.signing: is not one that we know"),
+        ('name = "Bot"', HEAD, "git.name: goes with `email`"),
+        ('name = "Bot <x>"\nemail = "b@example.com"', HEAD, "git.name: git cannot"),
+        ('name = "Acme, Inc."\nemail = "b@example.com"', HEAD, "git takes away"),
+        ('sining = "ssh"', HEAD, "unknown key"),
+        (SSH, EMBEDDED, "git.url: does not go with the forge"),
+        ('user = "me"', EMBEDDED, "git.user: does not go with the forge"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_its_place(
+    table: str, head: str, told: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(table, head=head)
+    assert told in caught.value.message
+    assert caught.value.hint
+    assert CANARY not in caught.value.message + caught.value.hint
+
+
+def test_the_embedded_forges_commits_may_be_signed_too() -> None:
+    table = 'signing = "ssh"\nsigning_key = "env:KEY"'
+    assert read(table, head=EMBEDDED).signing is SigningFormat.SSH
+
+
+# --- all together ---
+
+
+def test_a_repository_is_reached_over_ssh_and_committed_to_as_the_settings_say(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    origin = make_remote(tmp_path / "fleet.git", {"gitops.yaml": "branch: main\n"})
+    with running_sshd(tmp_path / "sshd") as sshd:
+        (tmp_path / "hosts").write_text(sshd.known_hosts)
+        (tmp_path / "key").write_text(sshd.key)
+        make_key(tmp_path / "signing")
+        (tmp_path / "service.toml").write_text(
+            f"{HEAD}[repository.networks]\n"
+            'forge = ["127.0.0.0/8"]\n'
+            "[repository.git]\n"
+            f'url = "{sshd.url(origin)}"\n'
+            'key = "file:key"\n'
+            'known_hosts = "hosts"\n'
+            'signing = "ssh"\n'
+            'signing_key = "file:signing"\n'
+            'name = "Acme Bot"\n'
+            'email = "bot@example.com"\n'
+        )
+        settings = load(data=tmp_path, kustomize=kustomize)
+        store = Store("", settings.data, Ticking())
+        try:
+            with Forges() as forges:
+                located = locate(settings, "fleet")
+                place = open_workplace(settings, store, located, forges=forges)
+                tip = place.mirror.tip(MAIN)
+                assert tip is not None
+                commit = place.mirror.commit(
+                    tree_of=tip,
+                    edits=[wrote("a", "b\n")],
+                    parents=(tip,),
+                    message="Change\n",
+                    author=place.identity,
+                    at=NOON,
+                    signer=place.signer,
+                )
+                branch = BranchName("directus-gitops/x")
+                place.mirror.push(commit, branch, expected=None)
+        finally:
+            store.close()
+    assert tip_of(origin, f"refs/heads/{branch}") == commit
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"bot@example.com {(tmp_path / 'signing.pub').read_text()}")
+    setting = f"gpg.ssh.allowedSignersFile={allowed}"
+    git(origin, "-c", setting, "verify-commit", commit)
+    assert git(origin, "log", "-1", "--format=%an <%ce>", commit) == (
+        "Acme Bot <bot@example.com>"
+    )
+    assert list((settings.data / "private").iterdir()) == []
