@@ -381,6 +381,7 @@ def _updates(
             minimum_age_s=section.checked("minimumAge", seconds, "0s"),
             step=UpdateStep(section.text("step", UpdateStep.MINOR)),
             source=UpdateSource(section.text("source", UpdateSource.REGISTRY)),
+            group=section.checked("group", _group) if "group" in section.data else "",
         )
 
 

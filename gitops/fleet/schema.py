@@ -209,6 +209,11 @@ _UPDATE: Final = _object(
             "enum": ["registry", "npm"],
             "default": "registry",
         },
+        "group": _text(
+            "The stacks that are updated share one pull request of this name. Without "
+            "it, each has its own.",
+            _NAME,
+        ),
     },
     required=("environment",),
 )

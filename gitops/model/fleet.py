@@ -128,6 +128,8 @@ class UpdateRule:
         minimum_age_s: seconds that a version must have been published.
         step: how far at once.
         source: who says which versions there are.
+        group: the stacks of the environment that are updated share one pull request
+            of this name; empty for one each.
     """
 
     environment: EnvironmentName
@@ -138,6 +140,7 @@ class UpdateRule:
     minimum_age_s: int = 0
     step: UpdateStep = UpdateStep.MINOR
     source: UpdateSource = UpdateSource.REGISTRY
+    group: str = ""
 
     def covers(self, target: Target) -> bool:
         """Whether the rule is about a target."""

@@ -1,6 +1,6 @@
 """PLAN new releases: which version a target may be bumped to by itself. Pure.
 
-    Question -> stopped -> eligible -> choose
+    Question -> stopped -> pick (eligible) -> unless_tried; choose is all of it
 
 Promises: never an older version, never past a major unless the rule says so, never a
 pre-release unless asked, never another variant of the image, never what a person has
@@ -204,9 +204,6 @@ def is_ready(question: Question, offer: Offer, *, now: datetime) -> bool:
 def choose(question: Question, offers: Sequence[Offer], *, now: datetime) -> Verdict:
     """Decide, by what can be had now.
 
-    Of what is old enough the newest is taken: a release a day never keeps out the one
-    that has served its time.
-
     Args:
         question: what is asked.
         offers: everything that the source has; any order.
@@ -215,6 +212,17 @@ def choose(question: Question, offers: Sequence[Offer], *, now: datetime) -> Ver
     why = stopped(question)
     if why is not None:
         return why
+    found = pick(question, offers, now=now)
+    return unless_tried(question, found, now=now)
+
+
+def pick(question: Question, offers: Sequence[Offer], *, now: datetime) -> Verdict:
+    """Take the best of what there is, whatever was asked for before.
+
+    Of what is old enough the newest is taken: a release a day never keeps out the one
+    that has served its time. It depends on rule, revision and refusals alone, so the
+    answer for one target is that for all who share them.
+    """
     by_tag = {offer.tag: offer for offer in offers}
     fit = [by_tag[version.tag] for version in eligible(question, by_tag)]
     good = [offer for offer in fit if not offer.deprecated]
@@ -223,7 +231,7 @@ def choose(question: Question, offers: Sequence[Offer], *, now: datetime) -> Ver
     age = timedelta(seconds=question.rule.minimum_age_s)
     for offer in good:
         if _is_old_enough(offer, age, now):
-            return _unless_tried(question, offer, now)
+            return Update(tag=offer.tag, published_at=offer.published_at)
     return _wait(good, age)
 
 
@@ -244,20 +252,21 @@ def _wait(good: Sequence[Offer], age: timedelta) -> Wait:
     return Wait(reason=f"{tag} is old enough at {spell_time(at)}", earliest=at)
 
 
-def _unless_tried(question: Question, offer: Offer, now: datetime) -> Verdict:
-    """Take a version, unless we have asked for it, or for a newer one, already."""
-    chosen = Update(tag=offer.tag, published_at=offer.published_at)
+def unless_tried(question: Question, verdict: Verdict, *, now: datetime) -> Verdict:
+    """Let a version come, unless it, or a newer one, has been asked for already."""
+    if not isinstance(verdict, Update):
+        return verdict
     for intent in reversed(question.intents):
         tag = _wanted(intent, question.target)
         if not tag or not is_ours(intent.plan.provenance):
             continue
-        if intent.state.is_live and not step(tag, offer.tag).is_up:
+        if intent.state.is_live and not step(tag, verdict.tag).is_up:
             return Rest(reason=f"{tag} has been asked for in {question.target}")
         again = intent.created_at + _TRIED_AGAIN
-        if intent.state is IntentState.FAILED and tag == offer.tag and now < again:
+        if intent.state is IntentState.FAILED and tag == verdict.tag and now < again:
             return Wait(reason=f"{tag} failed: {intent.error}", earliest=again)
-        return chosen
-    return chosen
+        return verdict
+    return verdict
 
 
 def _nothing(

@@ -5,8 +5,10 @@
     ways         what the promotion rules have to decide about
     observing    what the health sources say
     scheduling   due runs of schedules become intents
+    releases     what is new, by the registries
     updating     new releases become intents
     restoring    failed health becomes a rollback
+    attending    pull requests that people opened themselves
     telling      what happened, into the audit trail
     reconciler   the order, for every repository
 
@@ -16,7 +18,7 @@ pass that was killed anywhere is finished by the next one.
 
 from service.reconcile.observing import Observer, observer_of
 from service.reconcile.reconciler import PassReport, Reconciler
-from service.reconcile.updating import Updater, updater_of
+from service.reconcile.releases import Updater, updater_of
 from service.reconcile.ways import way_into, ways
 
 __all__ = [

@@ -25,6 +25,7 @@ from service.meter import Meter, Passed
 from service.origins import locate, repository_names
 from service.reconcile import telling
 from service.reconcile.arriving import record_arrivals
+from service.reconcile.attending import attend
 from service.reconcile.ground import Ground
 from service.reconcile.observing import (
     Observer,
@@ -32,9 +33,10 @@ from service.reconcile.observing import (
     nobody,
     store_sightings,
 )
+from service.reconcile.releases import Found, Updater, no_updates
 from service.reconcile.restoring import roll_back_failed
 from service.reconcile.scheduling import run_schedules
-from service.reconcile.updating import Found, Updater, accept_updates, no_updates
+from service.reconcile.updating import accept_updates
 from service.reconcile.ways import ways
 from service.repository import open_workplace, writing
 from service.settings import Settings
@@ -164,7 +166,12 @@ class Reconciler:
         seen = tuple(self._observer(name, looked.overlays, looked.world.commit))
         found = self._updater(looked)
         with writing(self._settings, self._store, name):
-            return self._step(self._ground(place), seen, found)
+            report = self._step(self._ground(place), seen, found)
+        if report.again:
+            return report
+        # Rendering takes long, and so nobody waits for what people propose.
+        reviewed = attend(self._settings, self._store, place, self._clock)
+        return replace(report, effects=(*report.effects, *reviewed))
 
     def _ground(self, place: Workplace) -> Ground:
         world = look(place)

@@ -13,9 +13,10 @@ from gitops.model import Json, Pin, Proposed, PullRequest, PullRequestState, Unc
 from gitops.promotion.updates import provenance_name
 from gitops.workflow import Attempt, Tended
 from service.reconcile.ground import Ground
+from service.reconcile.releases import Found
 from service.reconcile.restoring import Restored
 from service.reconcile.scheduling import Scheduled
-from service.reconcile.updating import Found, Updated
+from service.reconcile.updating import Updated
 from service.store import LastPass, PassState, Store
 
 logger = logging.getLogger(__name__)

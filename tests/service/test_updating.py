@@ -63,6 +63,7 @@ def world(
     rules: str,
     *,
     toml: str = "",
+    stacks: tuple[str, ...] = ("shop",),
     **state: Any,
 ) -> Iterator[World]:
     """Make a fleet whose images are in a registry of the test's own."""
@@ -83,16 +84,15 @@ url = "{registry.url}"
 {toml.format(url=registry.url)}
 """
         )
-        here = stack.enter_context(served(folder, kustomize, RULES + rules))
+        here = stack.enter_context(served(folder, kustomize, RULES + rules, *stacks))
         image = f"{registry.host}/acme/directus"
         files: dict[str, str | bytes | None] = {
-            f"overlays/{environment}/shop/kustomization.yaml": OVERLAY.format(
-                stack="shop", environment=environment
+            f"overlays/{environment}/{name}/kustomization.yaml": OVERLAY.format(
+                stack=name, environment=environment
             ).replace("    newTag: 12.4.0", f"    newName: {image}\n    newTag: 12.4.0")
             for environment in ("development", "staging", "production")
+            for name in stacks
         }
-        fleet = here.settings.data / "unused"
-        assert not fleet.exists()
         tip = here.origin.tip(here.place.base)
         assert tip is not None
         text = here.origin.read_tree(tip).read("gitops.yaml").decode()
@@ -206,6 +206,21 @@ def test_a_hold_a_pin_and_a_persons_own_request_go_first(
         assert not found.registry.requests, "nobody is asked for what may not come"
         found.here.merge(1)
         assert "update requested" in found.pass_()
+
+
+def test_a_group_of_stacks_shares_one_pull_request(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    rules = "  - {environment: development, group: releases}\n"
+    with world(tmp_path, kustomize, rules, stacks=("shop", "blog")) as found:
+        have(found, "12.5.0")
+        effects = ("update requested", "update requested", "pull request opened")
+        assert found.pass_() == effects
+        ((branch, _, title),) = found.shown()
+        assert branch == "development/_releases"
+        assert "12.5.0" in title
+        assert len(found.registry.asked("/manifests/12.5.0")) == 1
+        assert found.pass_(hours=1) == ()
 
 
 # --- age ---
