@@ -18,6 +18,8 @@ from tests.conftest import SHARED
 from tests.contract.openapi import sliced
 
 _SLICES: Final = Path(__file__).with_name("specs")
+_AZURE: Final = "/{organization}/{project}/_apis/git/repositories/{repositoryId}"
+_AZURE_PULL: Final = f"{_AZURE}/pullRequests/{{pullRequestId}}"
 _FORGEJO: Final = "/repos/{owner}/{repo}"
 
 
@@ -81,7 +83,47 @@ FORGEJO: Final = Slice(
         f"{_FORGEJO}/issues/{{index}}/timeline": ["get"],
     },
 )
-SLICES: Final = (FORGEJO,)
+_CLOUD: Final = "/repositories/{workspace}/{repo_slug}"
+_CLOUD_PULL: Final = f"{_CLOUD}/pullrequests/{{pull_request_id}}"
+BITBUCKET_CLOUD: Final = Slice(
+    name="bitbucket-cloud",
+    whole="bb-cloud.json",
+    operations={
+        "/user": ["get"],
+        _CLOUD: ["get"],
+        f"{_CLOUD}/refs/branches": ["get"],
+        f"{_CLOUD}/refs/branches/{{name}}": ["get", "delete"],
+        f"{_CLOUD}/commit/{{commit}}": ["get"],
+        f"{_CLOUD}/commit/{{commit}}/statuses": ["get"],
+        f"{_CLOUD}/commit/{{commit}}/statuses/build": ["post"],
+        f"{_CLOUD}/pullrequests": ["get", "post"],
+        _CLOUD_PULL: ["get", "put"],
+        f"{_CLOUD_PULL}/activity": ["get"],
+        f"{_CLOUD_PULL}/comments": ["get", "post"],
+        f"{_CLOUD_PULL}/comments/{{comment_id}}": ["put"],
+        f"{_CLOUD_PULL}/decline": ["post"],
+        f"{_CLOUD_PULL}/merge": ["post"],
+        f"{_CLOUD_PULL}/merge/task-status/{{task_id}}": ["get"],
+    },
+)
+AZURE: Final = Slice(
+    name="azure",
+    whole="ado-git-basic.oas3.json",
+    operations={
+        f"{_AZURE}/refs": ["get", "post"],
+        f"{_AZURE}/commits/{{commitId}}/statuses": ["get", "post"],
+        _AZURE.replace("repositoryId", "repositoryNameOrId")
+        + "/commits/{commitId}/mergebases": ["get"],
+        f"{_AZURE}/pullrequests": ["get", "post"],
+        f"{_AZURE}/pullrequests/{{pullRequestId}}": ["get", "patch"],
+        f"{_AZURE_PULL}/iterations": ["get"],
+        f"{_AZURE_PULL}/labels": ["get", "post"],
+        f"{_AZURE_PULL}/reviewers/{{reviewerId}}": ["put"],
+        f"{_AZURE_PULL}/threads": ["get", "post"],
+        f"{_AZURE_PULL}/threads/{{threadId}}/comments/{{commentId}}": ["patch"],
+    },
+)
+SLICES: Final = (AZURE, FORGEJO, BITBUCKET_CLOUD)
 
 
 def main() -> None:

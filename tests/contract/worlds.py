@@ -24,8 +24,9 @@ from gitops.model import BranchName, CommitId, FileEdit
 from gitops.web import Allowed, Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
-from tests.contract import gitea, github
+from tests.contract import bitbucket, gitea, github
 from tests.contract.openapi import Checked, Spec
+from tests.support.forges.bitbucket_cloud import FakeBitbucketCloud
 from tests.support.forges.gitea import FakeGitea
 from tests.support.forges.github import FakeGitHub
 from tests.support.forges.gitlab import FakeGitLab
@@ -284,6 +285,16 @@ def forgejo_world(folder: Path) -> World:
     )
 
 
+def bitbucket_cloud_world(folder: Path) -> World:
+    """Bitbucket Cloud's adapter, before a fake that Atlassian's description judges."""
+    return WireWorld(
+        folder,
+        lambda state: FakeBitbucketCloud(state).wire,
+        bitbucket.cloud_of,
+        [bitbucket.cloud_judge()],
+    )
+
+
 def description(forge: str) -> Spec:
     """Read what is kept of a forge's description."""
     path = Path(__file__).parent / "specs" / f"{forge}.json"
@@ -297,4 +308,5 @@ WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "github": github_world,
     "gitlab": gitlab_world,
     "forgejo": forgejo_world,
+    "bitbucket-cloud": bitbucket_cloud_world,
 }
