@@ -421,7 +421,8 @@ class RepositoryShape(_Shape):
     )
     git: GitShape = Field(
         default=GitShape(),
-        description="Table: how git reaches it, and whose the commits are.",
+        description="Table: how git reaches it, and whose the commits are; "
+        "[Git](git.md).",
     )
     networks: NetworksShape = Field(
         default=NetworksShape(), description="Table: who may be reached."
