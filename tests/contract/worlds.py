@@ -305,6 +305,7 @@ def description(forge: str) -> Spec:
 WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "embedded": EmbeddedWorld,
     "metered": MeteredWorld,
+    "azure": azure_world,
     "github": github_world,
     "gitlab": gitlab_world,
     "forgejo": forgejo_world,
