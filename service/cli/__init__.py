@@ -27,6 +27,7 @@ from service.cli import (
     keeping,
     proposals,
     reading,
+    releasing,
     sealing,
     serving,
 )
@@ -95,6 +96,7 @@ app.command(rich_help_panel=_LOOK)(reading.render)
 app.command(rich_help_panel=_LOOK)(checking.validate)
 app.command(rich_help_panel=_LOOK)(reading.history)
 app.command(rich_help_panel=_LOOK)(reading.forecast)
+app.command(rich_help_panel=_LOOK)(releasing.updates)
 app.command(rich_help_panel=_KEEP)(keeping.hold)
 app.command(rich_help_panel=_KEEP)(keeping.release)
 app.command(rich_help_panel=_KEEP)(keeping.pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from gitops.errors import InputError
 from gitops.model import Severity
 from gitops.web import Web
 from gitops.workflow import close
+from service.cli import run
 from service.desk import Asker, Desk
 from service.reconcile import Reconciler, updater_of
 from service.registries import Registries
@@ -462,3 +464,31 @@ def test_many_bumps_at_once_ask_once_for_an_image(
             asker=Asker(by="ada"),
         )
         assert len(found.registry.asked("/manifests/12.5.0")) == 1
+
+
+# --- the command line ---
+
+
+@pytest.mark.gate
+def test_the_command_line_tells_what_would_come_and_refuses_what_is_not_there(
+    tmp_path: Path, kustomize: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = "  - {environment: development}\n  - {environment: staging, step: patch}\n"
+    with world(tmp_path, kustomize, rules) as found:
+        have(found, "12.5.0")
+        data = f"--data={found.here.settings.data}"
+
+        def told(*arguments: str, code: int = 0) -> Any:
+            assert run([*arguments, "--repo=fleet", data, "--json"]) == code
+            return json.loads(capsys.readouterr().out)
+
+        shown = {one["environment"]: one for one in told("updates")["updates"]}
+        assert shown["development"]["to"] == "12.5.0"
+        assert shown["staging"]["verdict"] == "rest"
+        assert "is a minor step" in shown["staging"]["reason"]
+        error = told("bump", "shop", "production", "12.4.7", code=1)["error"]
+        assert "12.4.7 does not exist" in error["message"]
+        assert "12.4.0" in error["hint"]
+        assert found.shown() == []
+        proposal = told("bump", "shop", "production", "12.5.0", "--dry-run")
+        assert "exists as sha256:" in proposal["pull_request"]["body"]
