@@ -25,7 +25,9 @@ from gitops.web import Allowed, Web
 from service.meter import Meter
 from service.meter.forge import MeteredForge
 from tests.contract import bitbucket, gitea, github
+from tests.contract.azure import azure_of, judge as judge_azure
 from tests.contract.openapi import Checked, Spec
+from tests.support.forges.azure import FakeAzure
 from tests.support.forges.bitbucket_cloud import FakeBitbucketCloud
 from tests.support.forges.gitea import FakeGitea
 from tests.support.forges.github import FakeGitHub
@@ -292,6 +294,13 @@ def bitbucket_cloud_world(folder: Path) -> World:
         lambda state: FakeBitbucketCloud(state).wire,
         bitbucket.cloud_of,
         [bitbucket.cloud_judge()],
+    )
+
+
+def azure_world(folder: Path) -> World:
+    """Azure DevOps' adapter, before a fake that Microsoft's description judges."""
+    return WireWorld(
+        folder, lambda state: FakeAzure(state).wire, azure_of, [judge_azure()]
     )
 
 
