@@ -166,12 +166,13 @@ def _too_much(after: Tree, paths: Collection[str], room: ReviewRoom, caps: Caps)
     """Say why there is too much of it; empty where there is not."""
     if len(paths) > caps.files:
         return f"it changes {len(paths)} files; at most {caps.files} are looked at"
-    blobs = {
+    blobs = [
         entry.blob
         for path in paths
         if (entry := after.entries.get(path)) and entry.mode is not Mode.SUBMODULE
-    }
-    size = sum(room.sizes(sorted(blobs)).values())
+    ]
+    sizes = room.sizes(sorted(set(blobs)))
+    size = sum(sizes[blob] for blob in blobs)
     if size > caps.size:
         return (
             f"the files it changes have {size >> 20} MiB; "
