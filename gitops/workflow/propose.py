@@ -31,7 +31,7 @@ from gitops.workflow.publish import (
     publish,
     review_of,
 )
-from gitops.workflow.settle import give_up, resume, settle
+from gitops.workflow.settle import resume, set_back, settle
 
 Planner: TypeAlias = Callable[[World], Plan]
 
@@ -88,8 +88,7 @@ def propose(
     try:
         return publish(place, world, place.live_on(branch), examined, now=now)
     except GitopsError as error:
-        if not error.retryable:
-            give_up(place, branch, error)
+        set_back(place, branch, error)
         raise
 
 

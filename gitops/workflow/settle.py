@@ -6,9 +6,16 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from gitops.composition import compose, overtaken, says_broken
-from gitops.errors import ForgeNotFoundError, GitopsError
+from gitops.errors import (
+    ForgeError,
+    ForgeNotFoundError,
+    GitopsError,
+    RemoteDeniedError,
+    ToolError,
+)
 from gitops.forges import WITHDRAWN, remark_mark
 from gitops.model import (
     BranchName,
@@ -25,7 +32,8 @@ from gitops.workflow.publish import open_on, publish, withdraw
 
 logger = logging.getLogger(__name__)
 
-_FINAL = {
+_AROUND: Final = (ForgeError, RemoteDeniedError, ToolError)
+_FINAL: Final = {
     PullRequestState.MERGED: IntentState.MERGED,
     PullRequestState.CLOSED: IntentState.CLOSED,
 }
@@ -139,13 +147,27 @@ def resuming(place: Workplace, world: World, *, now: datetime) -> Iterator[Tende
                 "an interrupted change cannot be finished",
                 extra={"branch": branch, "error": error.message},
             )
-            if not error.retryable:
-                give_up(place, branch, error)
+            set_back(place, branch, error)
             result = error
         yield Tended(branch=branch, result=result)
 
 
-def give_up(place: Workplace, branch: BranchName, error: GitopsError) -> None:
+def set_back(place: Workplace, branch: BranchName, error: GitopsError) -> None:
+    """Deal with wishes that could not be published now.
+
+    What may be done later stays wanted, with the reason beside it, and so does what
+    failed for the world around: rights, a tool, whatever a forge refused. Only what
+    is wrong with the wish itself ends it.
+    """
+    if not error.retryable and not isinstance(error, _AROUND):
+        _give_up(place, branch, error)
+        return
+    for intent in place.live_on(branch):
+        if intent.error != error.message:
+            place.log.advance(intent.id, intent.state, error=error.message)
+
+
+def _give_up(place: Workplace, branch: BranchName, error: GitopsError) -> None:
     """End the wishes that cannot be fulfilled, and keep those that already are.
 
     A pull request that is open stands as it was before the attempt, and so does what

@@ -31,7 +31,7 @@ from gitops.reach import reached
 from gitops.workflow.examine import differing
 from gitops.workflow.place import Workplace, World
 from gitops.workflow.publish import withdraw
-from gitops.workflow.settle import Tended, give_up, regenerate
+from gitops.workflow.settle import Tended, regenerate, set_back
 
 
 def tend(place: Workplace, world: World, *, now: datetime) -> Iterator[Tended]:
@@ -56,8 +56,7 @@ def tend(place: Workplace, world: World, *, now: datetime) -> Iterator[Tended]:
         try:
             result = _tend(place, world, branch, live, now=now)
         except GitopsError as error:
-            if not error.retryable:
-                give_up(place, branch, error)
+            set_back(place, branch, error)
             yield Tended(branch=branch, result=error)
         else:
             if result is not None:

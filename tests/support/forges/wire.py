@@ -103,6 +103,7 @@ class Fault:
         kind: what happens.
         method: of the requests it happens to.
         path: searched in their path.
+        skip: how many of them pass unharmed before.
         times: how often; then all is well.
         fired: how often it did.
     """
@@ -110,16 +111,17 @@ class Fault:
     kind: FaultKind
     method: str = ".*"
     path: str = ""
+    skip: int = 0
     times: int = 1
     fired: int = 0
 
     def hits(self, method: str, path: str) -> bool:
-        """Whether it happens to a request now."""
-        return (
-            self.fired < self.times
-            and re.fullmatch(self.method, method) is not None
-            and re.search(self.path, path) is not None
-        )
+        """Whether it happens to a request now; counts those that it lets pass."""
+        meant = re.fullmatch(self.method, method) and re.search(self.path, path)
+        if not meant or self.fired >= self.times:
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
 
 Watcher: TypeAlias = Callable[[Asked, Told], None]
