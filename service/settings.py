@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     )
     repository_url: str = Field(default="", description="`repository.url`.")
     repository_forge: str = Field(default="", description="`repository.forge`.")
+    repository_api: str = Field(default="", description="`repository.api`.")
+    repository_branch: str = Field(default="", description="`repository.branch`.")
+    repository_app_id: str = Field(default="", description="`repository.app_id`.")
     repository_credential: str = Field(
         default="", description="`repository.credential`: `env:NAME` or `file:PATH`."
     )
@@ -197,6 +200,15 @@ class Settings(BaseSettings):
     )
     repository_webhook_signing_token: str = Field(
         default="", description="`repository.webhook_signing_token`, by commas too."
+    )
+    reviews_enabled: str = Field(
+        default="", description="`repository.reviews.enabled`: true or false."
+    )
+    reviews_forks: str = Field(
+        default="", description="`repository.reviews.forks`: true or false."
+    )
+    reviews_per_pass: str = Field(
+        default="", description="`repository.reviews.per_pass`."
     )
     health_name: str = Field(
         default="", description="`repository.health.name`. Empty: as its kind."

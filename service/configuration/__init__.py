@@ -18,6 +18,7 @@ from service.configuration.nouns import (
     Lookup,
     Networks,
     RepositorySettings,
+    ReviewSettings,
     SourceKind,
     TextFile,
     Variable,
@@ -33,6 +34,7 @@ from service.configuration.shape import (
     NotifyShape,
     RegistryShape,
     RepositoryShape,
+    ReviewsShape,
 )
 from service.configuration.sinks import Sink, SinkKind
 from service.configuration.variables import GROUPS, read_variables
@@ -55,6 +57,8 @@ __all__ = [
     "RegistryShape",
     "RepositorySettings",
     "RepositoryShape",
+    "ReviewSettings",
+    "ReviewsShape",
     "Sink",
     "SinkKind",
     "SourceKind",

@@ -177,6 +177,24 @@ NO_WEBHOOKS: Final = WebhookSecrets()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSettings:
+    """How pull requests are served that people open themselves.
+
+    Attributes:
+        enabled: whether they are looked at.
+        forks: whether those from forks are looked at too.
+        per_pass: how many are looked at in one pass.
+    """
+
+    enabled: bool = True
+    forks: bool = False
+    per_pass: int = 10
+
+
+REVIEWED: Final = ReviewSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GitSettings:
     """How git reaches a repository, and whose the commits are.
 
@@ -274,8 +292,12 @@ class RepositorySettings:
 
     Attributes:
         name: in the store and in addresses.
-        url: of its origin; empty with the embedded forge.
+        url: of its page on the forge, or its clone; empty with the embedded forge.
         forge: see ForgeKind.
+        api: root of the forge's API, where it is not where that forge has it.
+        branch: that pull requests go to; the embedded forge knows its own.
+        app_id: of the GitHub App whose private key the credential is; empty for a
+            token.
         credential: for the forge; None when it needs none.
         ca: PEM file of the authorities that are believed of the forge.
         git: how git reaches it, and whose the commits are.
@@ -283,11 +305,15 @@ class RepositorySettings:
         health: its health sources, in the order of the file.
         webhooks: what proves a webhook of its forge.
         registries: that its work may ask for versions and images.
+        reviews: how pull requests are served that people open themselves.
     """
 
     name: str
     url: str = ""
     forge: ForgeKind = ForgeKind.EMBEDDED
+    api: str = ""
+    branch: str = "main"
+    app_id: str = ""
     credential: Credential | None = None
     ca: TextFile | None = None
     git: GitSettings = PLAIN_GIT
@@ -295,6 +321,7 @@ class RepositorySettings:
     health: tuple[HealthSource, ...] = ()
     webhooks: WebhookSecrets = NO_WEBHOOKS
     registries: tuple[RegistrySettings, ...] = ()
+    reviews: ReviewSettings = REVIEWED
 
     def source(self, name: str) -> HealthSource | None:
         """Find a health source; None when there is none of that name."""

@@ -29,6 +29,7 @@ from service.configuration.nouns import (
     Lookup,
     Networks,
     RepositorySettings,
+    ReviewSettings,
     SourceKind,
     TextFile,
     WebhookSecrets,
@@ -50,6 +51,7 @@ from service.configuration.shape import (
     NotifyShape,
     RegistryShape,
     RepositoryShape,
+    ReviewsShape,
 )
 from service.configuration.sinks import Sink, SinkKind
 
@@ -62,6 +64,9 @@ _TYPES: Final = {
     "list_type": "must be a list",
     "model_type": "must be a table",
     "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "greater_than_equal": "is too small",
+    "less_than_equal": "is too large",
 }
 _APPLICATIONS: Final = {SourceKind.DEPLOYMENT: "directus"}
 _NAMESPACES: Final = {
@@ -164,12 +169,20 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
             hint="a forge elsewhere needs an address, and the embedded one has none",
         )
     _check_names([item.name for item in shape.health], (*loc, "health"), origin)
-    named = frozenset({place_of(shape.url).host} if shape.url else ())
+    if shape.app_id and shape.forge is not ForgeKind.GITHUB:
+        raise InputError(
+            f"{origin.spell((*loc, 'app_id'))}: does not go with the forge",
+            hint="only GitHub has Apps; elsewhere `credential` is a token",
+        )
+    named = frozenset(place_of(url).host for url in (shape.url, shape.api) if url)
     networks = _networks(shape.networks, named | git_host(shape.git))
     return RepositorySettings(
         name=shape.name,
         url=shape.url.rstrip("/"),
         forge=shape.forge,
+        api=shape.api.rstrip("/"),
+        branch=shape.branch,
+        app_id=shape.app_id,
         credential=credential_of(
             shape.credential,
             place=origin.spell((*loc, "credential")),
@@ -190,6 +203,7 @@ def _repository(shape: RepositoryShape, loc: Loc, origin: Origin) -> RepositoryS
             for index, item in enumerate(shape.health)
         ),
         webhooks=_webhooks(shape, loc, origin),
+        reviews=ReviewSettings(**shape.reviews.model_dump()),
         registries=_registries(shape, networks.registry, loc, origin),
     )
 
@@ -391,6 +405,7 @@ def _keys_at(loc: Loc) -> list[str]:
         "repository": RepositoryShape,
         "git": GitShape,
         "networks": NetworksShape,
+        "reviews": ReviewsShape,
         "health": HealthShape,
         "registry": RegistryShape,
         "notify": NotifyShape,

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from gitops import environment_name
+from gitops import branch_name, environment_name
 from gitops.errors import InputError
 from gitops.git import SigningFormat, check_url
 from gitops.web import host_name, host_pattern, network, place_of
@@ -255,6 +255,24 @@ class NetworksShape(_Shape):
     )
 
 
+class ReviewsShape(_Shape):
+    """`[repository.reviews]`: pull requests that people open themselves."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether they get a comment with what they change, and a status; "
+        "[Reviews](reviews.md).",
+    )
+    forks: bool = Field(
+        default=False,
+        description="Whether those from forks do too. False: nothing of them is "
+        "fetched.",
+    )
+    per_pass: int = Field(
+        default=10, ge=1, le=1000, description="How many are looked at in one pass."
+    )
+
+
 class HealthShape(_Shape):
     """`[[repository.health]]`: a health source; docs/health.md shows each kind."""
 
@@ -394,6 +412,21 @@ class RepositoryShape(_Shape):
         description="`embedded`, `github`, `gitlab`, `gitea`, `forgejo`, `bitbucket` "
         "or `azure`.",
     )
+    api: Annotated[str, _checked(_optional_address)] = Field(
+        default="",
+        description="Root of the forge's API. Empty: where that forge has it, at the "
+        "host of `url`.",
+    )
+    branch: Annotated[str, _checked(_branch)] = Field(
+        default="main",
+        description="Branch that pull requests go to. The embedded forge knows its "
+        "own.",
+    )
+    app_id: Annotated[str, _checked(_number)] = Field(
+        default="",
+        description="GitHub: number of the App that acts; `credential` is then where "
+        "its private key (PEM) is. Empty: `credential` is a token.",
+    )
     credential: Annotated[str, _checked(_reference)] = Field(
         default="",
         description="Where the forge's token is: `env:NAME` or `file:PATH`.",
@@ -426,6 +459,10 @@ class RepositoryShape(_Shape):
     )
     networks: NetworksShape = Field(
         default=NetworksShape(), description="Table: who may be reached."
+    )
+    reviews: ReviewsShape = Field(
+        default=ReviewsShape(),
+        description="Table: pull requests that people open themselves.",
     )
     health: list[HealthShape] = Field(
         default=[], description="Tables: its health sources."

@@ -14,8 +14,10 @@ from service.configuration.lines import Loc
 from service.configuration.nouns import Lookup, RepositorySettings
 from service.configuration.read import Origin, repositories_of
 
-GROUPS: Final = ("repository_", "health_", "networks_", "registry_", "git_")
+GROUPS: Final = ("repository_", "health_", "networks_", "registry_", "reviews_", "git_")
 """How the names of the settings begin that describe the repository."""
+_MANY_DIGITS: Final = 10
+_WORDS: Final[dict[str, Json]] = {"true": True, "false": False}
 _LISTS: Final = frozenset({"webhook_secret", "webhook_signing_token"})
 
 
@@ -35,7 +37,7 @@ def read_variables(
     groups = [_group(given, one) for one in GROUPS]
     if not any(groups):
         return ()
-    repository, health, networks, registry, git = groups
+    repository, health, networks, registry, reviews, git = groups
     name = repository.get("url", "").rstrip("/").rpartition("/")[2]
     described: dict[str, Json] = {
         "name": name.removesuffix(".git"),
@@ -45,6 +47,7 @@ def read_variables(
         },
         "git": dict[str, Json](git),
         "networks": {key: _items(value) for key, value in networks.items()},
+        "reviews": {key: _plain(value) for key, value in reviews.items()},
     }
     if not described["name"]:
         del described["name"]
@@ -63,6 +66,13 @@ def _group(given: Mapping[str, str], prefix: str) -> dict[str, str]:
         for name, value in given.items()
         if name.startswith(prefix) and value
     }
+
+
+def _plain(value: str) -> Json:
+    """Read a word or a number as TOML would; anything else stays text."""
+    if value.isascii() and value.isdigit() and len(value) < _MANY_DIGITS:
+        return int(value)
+    return _WORDS.get(value.lower(), value)
 
 
 def _items(value: str) -> list[str]:
