@@ -48,7 +48,7 @@ _SIGNS: Final[tuple[tuple[str, _Kind, str], ...]] = (
     ),
     ("No user exists for uid", GitError, "ssh needs a user of this number: add one"),
     (
-        "Permission denied",
+        "Permission denied|marked as read only|not allowed to push",
         RemoteDeniedError,
         "check the key or the rights of the repository",
     ),
@@ -63,7 +63,11 @@ _SIGNS: Final[tuple[tuple[str, _Kind, str], ...]] = (
         "name the authority's PEM file as `ca` of the repository",
     ),
     ("hook declined", GitError, "a rule of the remote refuses this; ask its owner"),
-    ("protected branch", GitError, "a rule of the remote refuses this; ask its owner"),
+    (
+        "[Pp]rotected branch",
+        GitError,
+        "a rule of the remote refuses this; ask its owner",
+    ),
     (
         "fsck error",
         GitError,

@@ -91,7 +91,9 @@ def _sweep(root: Path) -> None:
 
 def _write(place: Path, text: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(place, flags, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(place, flags, 0o600), "w", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         file.write(text)
 
 

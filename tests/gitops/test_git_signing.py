@@ -16,6 +16,7 @@ import pytest
 from gitops.errors import GitError, GitopsError, InputError, ToolError
 from gitops.git import BareRepository, Identity, Signer, SigningFormat
 from gitops.git.command import SEARCH_PATH, SafeGit
+from gitops.git.objects import GitObject, signature_of, with_signature
 from gitops.model import (
     CommitId,
     EnvironmentName,
@@ -184,6 +185,17 @@ def test_a_signed_commit_is_else_the_one_without_a_signature(
     git(repository._path, "fsck", "--strict")
 
 
+def test_a_signature_goes_in_and_comes_out_unchanged() -> None:
+    plain = GitObject(b"commit", b"tree 1\nauthor a\n\nSubject\n\ngpgsig none\n")
+    signature = (
+        "-----BEGIN PGP SIGNATURE-----\n\niQ==\n =x\n-----END PGP SIGNATURE-----\n"
+    )
+    signed = with_signature(plain, signature)
+    assert signature_of(signed) == signature
+    assert signed.content.endswith(b"\n\nSubject\n\ngpgsig none\n")
+    assert signature_of(plain) == ""
+
+
 def shown(repository: BareRepository, made: CommitId) -> str:
     return git(repository._path, "cat-file", "commit", made)
 
@@ -312,6 +324,7 @@ def test_older_forms_of_keys_are_understood(
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 public@key",
         "-----BEGIN OPENSSH PRIVATE KEY-----\n!!!\n-----END OPENSSH PRIVATE KEY-----",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAAA\n-----END OPENSSH PRIVATE KEY-----",
         "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n"
         "-----END PGP PRIVATE KEY BLOCK-----",
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n"
