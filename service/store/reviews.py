@@ -25,7 +25,7 @@ class ReviewOutcome(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"  # whatever the base branch: the head itself is too much
     DEFERRED = "deferred"  # it could not be looked at; it is tried again
-    FORK = "fork"  # of a fork, and the settings do not say that forks are looked at
+    SKIPPED = "skipped"  # nothing of it is fetched: the settings do not say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

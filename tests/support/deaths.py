@@ -36,6 +36,8 @@ _CALLS: Final[tuple[Callable[..., Any], ...]] = (
     EmbeddedForge.open,
     EmbeddedForge.update,
     EmbeddedForge.comment,
+    EmbeddedForge.remark,
+    EmbeddedForge.report,
     EmbeddedForge.approve,
     EmbeddedForge.merge,
     EmbeddedForge.close,
@@ -49,6 +51,8 @@ _CALLS: Final[tuple[Callable[..., Any], ...]] = (
     Pages.merged,
     Pages.close,
     Pages.comment,
+    Pages.remark,
+    Pages.report,
 )
 _EFFECTS: Final[dict[CodeType, str]] = {
     inspect.unwrap(call).__code__: call.__qualname__ for call in _CALLS

@@ -26,14 +26,14 @@ def open_as_person(
     head: CommitId,
     *,
     at: datetime = NOON,
-    title: str = "Something of mine",
+    base: BranchName = MAIN,
 ) -> PullRequest:
     """Open a pull request as eve."""
     draft = PullRequestDraft(
         branch=BranchName(branch),
-        base=MAIN,
+        base=base,
         head=head,
-        title=title,
+        title="Something of mine",
         body="Please look.",
         author="eve",
     )

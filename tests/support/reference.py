@@ -21,6 +21,7 @@ from service.configuration import (
     NotifyShape,
     RegistryShape,
     RepositoryShape,
+    ReviewsShape,
 )
 from service.settings import Settings
 from tests.support.api_reference import api_reference, openapi_reference
@@ -99,6 +100,7 @@ FILE_TABLES = (
     ("repository", RepositoryShape),
     ("repository.git", GitShape),
     ("repository.networks", NetworksShape),
+    ("repository.reviews", ReviewsShape),
     ("repository.health", HealthShape),
     ("repository.registry", RegistryShape),
     ("notify", NotifyShape),
@@ -158,6 +160,8 @@ def _key(name: str, field: FieldInfo) -> str:
     shown = "required" if field.is_required() else ""
     if isinstance(field.default, str) and field.default:
         shown = f"`{field.default}`"
+    if isinstance(field.default, int):
+        shown = f"`{str(field.default).lower()}`"
     text = f"{field.description}".replace("|", "\\|")
     return f"| `{name}` | {shown} | {text} |\n"
 
