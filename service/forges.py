@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Protocol, Self, assert_never
+from typing import Final, Protocol, Self, TypeAlias, TypedDict, assert_never
 
 from gitops.errors import InputError
 from gitops.forges import Forge
@@ -19,7 +19,7 @@ from gitops.forges.http import RateGate
 from gitops.git import Credential
 from gitops.web import Allowed, Web, place_of
 from service.clock import Clock, monotonic_s, utc_now, wait_s
-from service.configuration import ForgeKind, RepositorySettings
+from service.configuration import Credential as Secret, ForgeKind, RepositorySettings
 
 _WRITE_GAP_S: Final = 1.0
 """GitHub asks for a second between writes; the others are no worse off for it."""
@@ -98,25 +98,46 @@ class Forges:
                 f"{described.name}: there is no credential for its forge",
                 hint="name one as `credential` of the repository in service.toml",
             )
-        secret = described.credential
+        if described.app_id:
+            return self._app(described, described.credential)
+        token = described.credential
 
-        def token() -> str:
-            return secret.reveal().get_secret_value()
+        def read() -> str:
+            return token.reveal().get_secret_value()
 
-        make, username = _adapter(described)
-        forge = make(
+        make, login_of = _adapter(described)
+        forge = make(described.url, credential=read, **self._means(described))
+
+        def login() -> Credential:
+            username, secret = login_of(read())
+            return Credential(username=described.git.user or username, secret=secret)
+
+        return Access(forge=forge, credential=login)
+
+    def _app(self, described: RepositorySettings, key: Secret) -> Access:
+        from gitops.forges import github
+
+        means = self._means(described)
+        app = github.github_app(
             described.url,
-            web=self._client(),
-            allowed=allowed_of(described),
-            credential=token,
-            gate=self._gate(described),
-            api=described.api,
+            app=described.app_id,
+            key=key.source.read,
+            now=self._clock,
+            **means,
         )
         return Access(
-            forge=forge,
+            forge=github.github_forge(described.url, credential=app, **means),
             credential=lambda: Credential(
-                username=described.git.user or username, secret=token()
+                username=github.git_username, secret=app.token()
             ),
+        )
+
+    def _means(self, described: RepositorySettings) -> _Means:
+        return _Means(
+            web=self._client(),
+            allowed=allowed_of(described),
+            gate=self._gate(described),
+            api=described.api,
         )
 
     def _client(self) -> Web:
@@ -142,6 +163,15 @@ def allowed_of(described: RepositorySettings) -> Allowed:
     return replace(described.networks.forge, authorities=ca.read() if ca else "")
 
 
+class _Means(TypedDict):
+    """What every adapter is given beside address and credential."""
+
+    web: Web
+    allowed: Allowed
+    gate: RateGate
+    api: str
+
+
 class _Make(Protocol):
     """How every adapter makes the forge of a repository."""
 
@@ -157,29 +187,51 @@ class _Make(Protocol):
     ) -> Forge: ...
 
 
-def _adapter(described: RepositorySettings) -> tuple[_Make, str]:
-    """Return how a forge is made, and the user name that goes with its token."""
+_Login: TypeAlias = Callable[[str], tuple[str, str]]
+"""Makes the name and password of git over HTTPS from what the credential holds."""
+
+
+def _adapter(described: RepositorySettings) -> tuple[_Make, _Login]:
+    """Return how a forge is made, and how git logs in there; read when it is needed."""
     match described.forge:
+        case ForgeKind.GITHUB:
+            from gitops.forges import github
+
+            return github.github_forge, _named(github.git_username)
         case ForgeKind.GITLAB:
             from gitops.forges import gitlab
 
-            return gitlab.gitlab_forge, gitlab.git_username
-        case ForgeKind.GITEA | ForgeKind.FORGEJO:
-            from gitops.forges import gitea
+            return gitlab.gitlab_forge, _named(gitlab.git_username)
+        case ForgeKind.GITEA | ForgeKind.FORGEJO as kind:
+            return _gitea(kind)
+        case ForgeKind.BITBUCKET | ForgeKind.BITBUCKET_DATACENTER as kind:
+            return _bitbucket(kind)
+        case ForgeKind.AZURE:
+            from gitops.forges import azure
 
-            is_gitea = described.forge is ForgeKind.GITEA
-            make = gitea.gitea_forge if is_gitea else gitea.forgejo_forge
-            return make, gitea.git_username
-        case (
-            ForgeKind.EMBEDDED
-            | ForgeKind.GITHUB
-            | ForgeKind.BITBUCKET
-            | ForgeKind.AZURE
-        ):
-            raise InputError(
-                f"{described.name}: there is no adapter for {described.forge.value} "
-                "in this release",
-                hint="docs/forges.md lists those that there are",
-            )
+            return azure.azure_forge, _named(azure.git_username)
+        case ForgeKind.EMBEDDED:
+            raise InputError(f"{described.name}: the embedded forge is no server")
         case _:
             assert_never(described.forge)
+
+
+def _gitea(kind: ForgeKind) -> tuple[_Make, _Login]:
+    from gitops.forges import gitea
+
+    is_gitea = kind is ForgeKind.GITEA
+    make = gitea.gitea_forge if is_gitea else gitea.forgejo_forge
+    return make, _named(gitea.git_username)
+
+
+def _bitbucket(kind: ForgeKind) -> tuple[_Make, _Login]:
+    from gitops.forges import bitbucket
+
+    if kind is ForgeKind.BITBUCKET:
+        return bitbucket.bitbucket_forge, bitbucket.git_credential
+    login = _named(bitbucket.datacenter_git_username)
+    return bitbucket.bitbucket_datacenter_forge, login
+
+
+def _named(username: str) -> _Login:
+    return lambda secret: (username, secret)

@@ -44,6 +44,7 @@ class ForgeKind(StrEnum):
     GITEA = "gitea"
     FORGEJO = "forgejo"
     BITBUCKET = "bitbucket"
+    BITBUCKET_DATACENTER = "bitbucket-datacenter"
     AZURE = "azure"
 
 

@@ -409,8 +409,8 @@ class RepositoryShape(_Shape):
     )
     forge: Annotated[ForgeKind, _Kind] = Field(
         default=ForgeKind.EMBEDDED,
-        description="`embedded`, `github`, `gitlab`, `gitea`, `forgejo`, `bitbucket` "
-        "or `azure`.",
+        description="`embedded`, `github`, `gitlab`, `gitea`, `forgejo`, `bitbucket`, "
+        "`bitbucket-datacenter` or `azure`.",
     )
     api: Annotated[str, _checked(_optional_address)] = Field(
         default="",

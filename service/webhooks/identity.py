@@ -23,6 +23,7 @@ _NAMES: Final[dict[ForgeKind, tuple[bytes, ...]]] = {
     ForgeKind.GITEA: (b"x-gitea-delivery",),
     ForgeKind.FORGEJO: (b"x-forgejo-delivery", b"x-gitea-delivery"),
     ForgeKind.BITBUCKET: (b"x-request-uuid", b"x-request-id"),
+    ForgeKind.BITBUCKET_DATACENTER: (b"x-request-id",),
     ForgeKind.AZURE: (),
     ForgeKind.EMBEDDED: (),
 }

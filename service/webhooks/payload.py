@@ -31,7 +31,7 @@ def repository_name(forge: ForgeKind, body: bytes) -> tuple[str, ...]:
             return _split(_text(payload, "repository", "full_name"))
         case ForgeKind.GITLAB:
             return _split(_text(payload, "project", "path_with_namespace"))
-        case ForgeKind.BITBUCKET:
+        case ForgeKind.BITBUCKET | ForgeKind.BITBUCKET_DATACENTER:
             return _split(_bitbucket(payload))
         case ForgeKind.AZURE:
             return _split(_azure(payload))

@@ -136,7 +136,7 @@ def _read(forge: ForgeKind, headers: Headers) -> Claim:
     match forge:
         case ForgeKind.GITHUB:
             return Claim(digests=_each(headers, _PREFIXED, b"x-hub-signature-256"))
-        case ForgeKind.BITBUCKET:
+        case ForgeKind.BITBUCKET | ForgeKind.BITBUCKET_DATACENTER:
             return Claim(digests=_each(headers, _PREFIXED, b"x-hub-signature"))
         case ForgeKind.GITEA:
             return Claim(digests=_each(headers, _BARE, b"x-gitea-signature"))
