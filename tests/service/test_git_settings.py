@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gitops.errors import InputError
 from gitops.git import Identity, SigningFormat
-from gitops.model import BranchName
+from gitops.model import BranchName, CommitId
 from service.configuration import GitSettings, RepositorySettings, read_configuration
 from service.forges import Forges
 from service.origins import locate
 from service.repository import open_workplace
 from service.settings import load
 from service.store import Store
-from tests.support.places import Ticking
+from tests.support.deaths import Mortal
+from tests.support.passes import DEVELOPMENT, Served, served
+from tests.support.places import DEPLOYMENT, Ticking
 from tests.support.repos import MAIN, NOON, git, make_remote, tip_of, wrote
 from tests.support.sshd import make_key, running_sshd
 
 USUAL = Identity(name="usual", email="usual@example.com")
 CANARY = "canary-4711"
+SHOP = BranchName("directus-gitops/development/shop")
+HOURLY = """\
+  - from: development
+    to: staging
+    schedule: "0 * * * *"
+"""
 HEAD = """\
 [[repository]]
 name = "fleet"
@@ -226,3 +237,68 @@ def test_a_repository_is_reached_over_ssh_and_committed_to_as_the_settings_say(
         "Acme Bot <bot@example.com>"
     )
     assert list((settings.data / "private").iterdir()) == []
+
+
+# --- keys whose signatures differ each time ---
+
+
+@contextmanager
+def signing(folder: Path, kustomize: Path) -> Iterator[Served]:
+    """Serve a repository whose commits are signed by such a key."""
+    with served(folder, kustomize, HOURLY) as here:
+        make_key(folder / "data" / "signing", kind="ecdsa")
+        (folder / "data" / "service.toml").write_text(
+            '[[repository]]\nname = "fleet"\n[repository.git]\n'
+            'signing = "ssh"\nsigning_key = "file:signing"\n'
+        )
+        yield here
+
+
+def pushed(here: Served) -> tuple[CommitId, ...]:
+    """Return every commit that was ever to be pushed for the bump."""
+    return tuple(here.store.intents.pushed("fleet", SHOP))
+
+
+def test_passes_over_a_signed_pull_request_change_nothing(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    with signing(tmp_path, kustomize) as here:
+        here.bump(DEVELOPMENT, "12.4.1")
+        here.pass_()
+        (first,) = pushed(here)
+        assert "SSH SIGNATURE" in git(here.origin._path, "cat-file", "commit", first)
+        shutil.rmtree(here.settings.data / "mirrors")
+        here.pass_(minutes=5)
+        here.pass_(days=2)
+        assert pushed(here) == (first,)
+        changed = DEPLOYMENT.replace("replicas: 1", "replicas: 2")
+        here.commit({"base/deployment.yaml": changed})
+        here.pass_()
+        here.pass_()
+        assert len(pushed(here)) == 2
+        assert here.origin.tip(SHOP) in pushed(here)
+
+
+@pytest.mark.gate
+def test_a_signed_commit_is_pushed_once_however_often_its_maker_dies(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    with signing(tmp_path, kustomize) as here:
+        here.bump(DEVELOPMENT, "12.4.1")
+        mortal = Mortal(here)
+        mortal.save()
+        effects = []
+        for number in range(1, 100):
+            mortal.restore()
+            effect = mortal.dies(lambda life: life.pass_(), before=number)
+            if not effect:
+                break
+            effects.append(effect)
+            with mortal.started() as again:
+                again.pass_(minutes=1)
+                again.pass_(minutes=1)
+                assert len(pushed(again)) == 1, effect
+                assert (again.origin.tip(SHOP),) == pushed(again), effect
+                assert len(again.pull_requests()) == 1, effect
+        assert "Mirror.push" in effects
+        assert len(effects) > 5
