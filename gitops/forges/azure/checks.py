@@ -28,6 +28,7 @@ _EVALUATIONS: Final = {
     "rejected": CheckState.FAILED,
     "broken": CheckState.FAILED,
 }
+_MANY: Final = 1000  # policies; nobody has as many
 _BUILD_POLICIES: Final = frozenset(
     {
         "0609b952-1397-4640-95ec-e00a01b2c241",  # a build
@@ -68,7 +69,11 @@ def _evaluations(project: str, number: int, item: Json) -> Talk[tuple[Json, ...]
     reply = yield Call(
         method="GET",
         path=(project, "_apis", "policy", "evaluations"),
-        query=(("artifactId", artifact), ("api-version", PREVIEW)),
+        query=(
+            ("artifactId", artifact),
+            ("$top", str(_MANY)),
+            ("api-version", PREVIEW),
+        ),
     )
     return reading.rows(reply)
 

@@ -89,7 +89,9 @@ class FakeAzure:
         wire: its routes and faults.
         page: the most items that one page has.
         unmerged: answers that show no head yet, for pull requests.
-        later: merges that are made only when somebody looks again.
+        lags: lists that do not show anything yet.
+        delay_s: told beside who we are, as `Retry-After`.
+        is_slow: merges are made only by `settle`.
         tells_conflicts: completing a conflict is refused, not just left undone.
         locked: branches that a lock keeps.
         votes: of people, where it is not what they approved.
@@ -101,7 +103,9 @@ class FakeAzure:
         self.state = state
         self.page = 3
         self.unmerged = 0
-        self.later = 0
+        self.lags = 0
+        self.delay_s = 0
+        self.is_slow = False
         self.tells_conflicts = False
         self.locked: set[str] = set()
         self.votes: dict[tuple[int, str], int] = {}
@@ -193,7 +197,8 @@ class FakeAzure:
                 },
             }
         }
-        return Told(body=body)
+        delay = {"Retry-After": str(self.delay_s)} if self.delay_s else {}
+        return Told(body=body, headers=delay)
 
     def _identities(self, asked: Asked) -> Told:
         wanted = asked.query.get("filterValue", "")
@@ -304,6 +309,9 @@ class FakeAzure:
             and source in (None, f"{_HEADS}{shown.branch}")
             and creator in (None, self.person(shown.author)["id"])
         ]
+        if self.lags:
+            self.lags -= 1
+            return _listed([])
         begin = int(query.get("$skip", "0"))
         size = min(int(query.get("$top", "101")), self.page)
         return _listed(found[begin : begin + size])
@@ -337,10 +345,7 @@ class FakeAzure:
         return Told(status=201, body=self._body(made))
 
     def _read(self, asked: Asked, shown: PullRequest) -> Told:
-        for queued in self._queued:
-            self._merged(queued)
-        self._queued.clear()
-        body = self._body(self.state.forge.read(shown.number))
+        body = self._body(shown)
         if self.unmerged:
             self.unmerged -= 1
             del body["lastMergeSourceCommit"]
@@ -450,12 +455,17 @@ class FakeAzure:
                 said = "TF401174: The merge has conflicts."
                 return refused(409, "GitMergeConflictException", said)
             return Told(body=self._body(shown))
-        if self.later:
-            self.later -= 1
+        if self.is_slow:
             self._queued.append(shown)
             return Told(body=self._body(shown))
         self._merged(shown)
         return Told(body=self._body(self.state.forge.read(shown.number)))
+
+    def settle(self) -> None:
+        """Make the merges that were taken."""
+        for shown in self._queued:
+            self._merged(shown)
+        self._queued.clear()
 
     def _merged(self, shown: PullRequest) -> None:
         self.state.writes["merged"] += 1
