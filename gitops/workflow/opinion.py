@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from gitops.errors import GitopsError, TreeError
+from gitops.errors import GitopsError, RenderError, TreeError
 from gitops.layout import FLEET_FILE
 from gitops.model import (
     CommitId,
@@ -220,20 +220,19 @@ def _unbuilt(unbuilt: Mapping[str, GitopsError], *, hides: bool) -> tuple[Findin
         unbuilt: folder -> reason.
         hides: leave out kustomize's words: they may quote a secret that was found.
     """
-    if not hides:
-        return tuple(
-            finding_of(error, "does-not-build", path=folder)
-            for folder, error in sorted(unbuilt.items())
-        )
+    if hides:
+        unbuilt = {folder: _untold(folder) for folder in unbuilt}
     return tuple(
-        Finding(
-            rule="does-not-build",
-            severity=Severity.ERROR,
-            path=folder,
-            message="does not build; why is not told beside a secret",
-            hint="take the secret out first",
-        )
-        for folder in sorted(unbuilt)
+        finding_of(error, "does-not-build", path=folder)
+        for folder, error in sorted(unbuilt.items())
+    )
+
+
+def _untold(folder: str) -> GitopsError:
+    return RenderError(
+        "does not build; why is not told beside a secret",
+        path=folder,
+        hint="take the secret out first",
     )
 
 
