@@ -43,7 +43,6 @@ from service.configuration.registries import (
     registry_host,
 )
 from service.configuration.shape import (
-    REFUSED,
     FileShape,
     GitShape,
     HealthShape,
@@ -54,6 +53,7 @@ from service.configuration.shape import (
     ReviewsShape,
 )
 from service.configuration.sinks import Sink, SinkKind
+from service.configuration.values import REFUSED
 
 _MAX_BYTES: Final = 1 << 20
 _MAX_KEY: Final = 32  # a longer one may be anything
