@@ -9,6 +9,7 @@ a check with a state, never an exception, so that one broken part does not hide 
     database    the store
     fleet       each repository
     outside     what service.toml names: forges, health sources, sinks
+    registries  whether each can be read, and rules of updates have one
     hooks       webhooks: their secrets, and whether they come
 """
 
@@ -19,7 +20,7 @@ from typing import Final
 
 from gitops.errors import GitopsError
 from service.clock import Clock
-from service.doctor import database, fleet, ground, hooks, outside, tools
+from service.doctor import database, fleet, ground, hooks, outside, registries, tools
 from service.doctor.checks import Check, State
 from service.settings import Settings
 
@@ -39,6 +40,7 @@ _LOOKS: Final[tuple[tuple[str, _Look], ...]] = (
     ("repositories", fleet.look),
     ("service.toml", outside.described),
     ("health", outside.health),
+    ("registries", registries.look),
     ("webhooks", hooks.look),
 )
 
