@@ -43,6 +43,7 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_DEADLINE_S: Final = 20.0  # somebody may be waiting for the answer
 _RETRY: Final = timedelta(minutes=5)
 _LEAST: Final = timedelta(minutes=1)
 _MAX_KEPT: Final = 5000
@@ -196,7 +197,9 @@ class Registries:
         key = (repository, access.allowed.authorities, found)
         with self._lock:
             if key not in self._open:
-                self._open[key] = ImageRegistry(self._web, access)
+                self._open[key] = ImageRegistry(
+                    self._web, access, deadline_s=_DEADLINE_S
+                )
             return self._open[key]
 
     def _described(self, repository: str, image: str) -> RegistrySettings | None:

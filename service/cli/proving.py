@@ -12,6 +12,7 @@ from gitops.overlay import list_overlays, read_overlay
 from gitops.promotion import Prove, unproved
 from gitops.versions import parse_reference
 from gitops.web import Web
+from service import settings as settings_module
 from service.cli.session import in_repository
 from service.clock import utc_now, wait_s
 from service.configuration import RegistryKind
@@ -33,6 +34,9 @@ def proofs_of(
         environment: where.
         version: with its digest, where one is given.
     """
+    settings = settings_module.load(data=data)
+    if not any(one.registries for one in settings.repositories):
+        return unproved
     with in_repository(repo, data, as_json=True) as here:
         name = here.located.name
         described = here.settings.repository(name).registries
