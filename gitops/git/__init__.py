@@ -9,6 +9,7 @@ GitPython, which is kept within the walls of gitops.process.
 
 from __future__ import annotations
 
+from gitops.git.asking import remote_tip
 from gitops.git.bare import BareRepository, Conflict
 from gitops.git.blobs import LazyBlobs
 from gitops.git.command import (
@@ -80,6 +81,7 @@ __all__ = [
     "checked_commit",
     "find_git",
     "path_of",
+    "remote_tip",
     "serve_fetch",
     "unattended",
     "use_git",

@@ -22,17 +22,20 @@ from gitops.errors import (
     GitError,
     MirrorError,
     PushRejectedError,
-    RemoteUnavailableError,
+)
+from gitops.git.asking import (
+    ask_remote,
+    failed,
+    nothing_there,
+    remote_refs,
+    remote_tip,
 )
 from gitops.git.command import Answer, SafeGit
-from gitops.git.failures import remote_failure
 from gitops.git.remote import Credential, Remote, check_url
 from gitops.git.repository import Repository, checked_commit, prefix_blocked
 from gitops.git.reviews import FETCHED_BYTES, ROOM_BYTES, ReviewRoom
-from gitops.git.transport import route_to
-from gitops.git.walls import Walls
 from gitops.model import BranchName, CommitId
-from gitops.process import Limits, ProcessTimeoutError
+from gitops.process import Limits
 
 _NAMESPACE: Final = "refs/remotes/origin/"
 _HEAD: Final = b"ref: refs/heads/none\n"  # a mirror has no branches of its own
@@ -122,7 +125,7 @@ class Mirror(Repository):
         if answer.shows_damage:  # also where the fetch could go around it
             self._clone_in_place()
         elif answer.code != 0:
-            raise self._remote_failure(answer)
+            raise failed(self._remote, answer)
         self._was_mended = False
         branches = self.branches()
         if not branches:
@@ -137,8 +140,7 @@ class Mirror(Repository):
         Raises:
             GitError: the remote is not there, or refuses.
         """
-        name = f"refs/heads/{layout.branch_name(branch)}"
-        return self._remote_refs(name).get(name)
+        return remote_tip(self._remote, branch, at=self._path)
 
     def check_free(self, branch: BranchName) -> None:
         """Refuse a branch that cannot be beside another one, as last fetched.
@@ -246,21 +248,10 @@ class Mirror(Repository):
             raise MirrorError("our copy was damaged and is fetched again; start anew")
         if any(words in answer.words for words in _RACE_WORDS):
             raise PushRejectedError(f"{branch}: somebody else is moving it right now")
-        raise self._remote_failure(answer)
+        raise failed(self._remote, answer)
 
     def _remote_refs(self, *patterns: str) -> dict[str, CommitId]:
-        """Return the refs of the remote with these names, or below `name/*`."""
-        words = ("--refs", "--end-of-options", self._remote.url, *patterns)
-        answer = self._ask_remote("ls-remote", *words)
-        if answer.code != 0:
-            raise self._remote_failure(answer)
-        found: dict[str, CommitId] = {}
-        for line in answer.stdout.decode("utf-8", "backslashreplace").splitlines():
-            commit, _, ref = line.partition("\t")
-            # ls-remote also takes refs/heads/x/refs/heads/b for refs/heads/b
-            if any(_matches(ref, pattern) for pattern in patterns):
-                found[ref] = CommitId(commit)
-        return found
+        return remote_refs(self._remote, *patterns, at=self._path)
 
     def _ask_remote(
         self,
@@ -271,30 +262,9 @@ class Mirror(Repository):
         more: tuple[str, ...] = (),
     ) -> Answer:
         place = at or self._path
-        remote = self._remote
-        with route_to(remote, SafeGit.search_path) as route:
-            walls = Walls(
-                git_dir=place,
-                cwd=route.folder,
-                protocol=remote.protocol,
-                limits=limits or remote.limits,
-                more=(*more, *route.words),
-                variables=route.variables,
-                hidden=route.hidden,
-            )
-            try:
-                return SafeGit(walls=walls).ask(command, *words)
-            except GitError as error:
-                if isinstance(error.__cause__, ProcessTimeoutError):
-                    raise RemoteUnavailableError(
-                        f"{remote.name}: {error.message}",
-                        hint="is the remote there? It is asked again",
-                    ) from error
-                raise
-
-    def _remote_failure(self, answer: Answer) -> GitError:
-        place = f"{self._remote.name}: git {answer.command}"
-        return remote_failure(place, answer.words)
+        return ask_remote(
+            self._remote, command, *words, at=place, limits=limits, more=more
+        )
 
     # --- our copy ---
 
@@ -368,7 +338,7 @@ class Mirror(Repository):
         (fresh / "HEAD").write_bytes(_HEAD)
         answer = self._fetch_into(fresh)
         if answer.code != 0:
-            raise self._remote_failure(answer)
+            raise failed(self._remote, answer)
         self._check_commits(Mirror(fresh, self._remote).branches())
 
     def _fetch_into(self, place: Path) -> Answer:
@@ -378,11 +348,7 @@ class Mirror(Repository):
 
     def _check_commits(self, branches: dict[BranchName, CommitId]) -> None:
         if not branches:
-            raise GitError(
-                f"{self._remote.name} has no commits",
-                hint="push a first commit, or let `directus-gitops init` make one; "
-                "if there are some, is it a page to sign in that answers?",
-            )
+            raise nothing_there(self._remote)
 
     def _put_aside(self) -> None:
         if not self._path.exists():
@@ -390,8 +356,3 @@ class Mirror(Repository):
         aside = self._path.with_name(f"{self._path.name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
         self._path.rename(aside)
-
-
-def _matches(ref: str, pattern: str) -> bool:
-    below = pattern.removesuffix("*")
-    return ref == pattern or (below != pattern and ref.startswith(below))

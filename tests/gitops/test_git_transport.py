@@ -26,7 +26,7 @@ from gitops.errors import (
     RemoteUnavailableError,
     ToolError,
 )
-from gitops.git import Credential, Mirror, Remote, SshAccess
+from gitops.git import Credential, Mirror, Remote, SshAccess, remote_tip
 from gitops.git.command import SEARCH_PATH, SafeGit
 from gitops.model import BranchName, CommitId
 from gitops.process import Limits
@@ -264,6 +264,19 @@ def test_a_name_without_an_address_is_asked_again_later(
         opened(tmp_path, replace(remote, url=url, resolve=resolve))
 
 
+def test_a_branch_is_gone_only_where_something_else_is_there(
+    remote: Remote, origin: Path, tmp_path: Path
+) -> None:
+    mirror = opened(tmp_path, remote)
+    assert mirror.remote_tip(BUMP) is None
+    git(origin, "symbolic-ref", "HEAD", "refs/heads/no-such-branch")
+    assert mirror.remote_tip(BUMP) is None
+    assert remote_tip(remote, MAIN) == mirror.tip(MAIN)
+    git(origin, "update-ref", "-d", "refs/heads/main")
+    with pytest.raises(GitError, match="no commits"):
+        mirror.remote_tip(BUMP)
+
+
 # --- where the secret is ---
 
 
@@ -397,7 +410,15 @@ def test_an_answer_of_the_server_is_told_apart(
     mirror = opened(tmp_path, over_https(site, certificate))
     kept, commit = mirror.tip(MAIN), bump(mirror)
     site.before = answering(status, ("Content-Type", "text/html"))
-    for call in (mirror.fetch, lambda: mirror.push(commit, BUMP, expected=None)):
+    calls: list[Callable[[], object]] = [
+        mirror.fetch,
+        lambda: mirror.push(commit, BUMP, expected=None),
+        lambda: mirror.remote_tip(
+            BUMP
+        ),  # not None: that would be a branch that is gone
+        lambda: mirror.delete_remote_branch(BUMP, expected=commit),
+    ]
+    for call in calls:
         with pytest.raises(GitError) as caught:
             call()
         assert type(caught.value) is kind
