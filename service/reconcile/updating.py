@@ -7,7 +7,7 @@ is a bump like any other, of an image that its registry has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gitops.cron import spell_time
@@ -43,8 +43,8 @@ class Updated:
     problem: str = ""
 
 
-def accept_updates(ground: Ground, found: Iterable[Found]) -> tuple[Updated, ...]:
-    """Record a request for each new release that may come by what is known now.
+def accept_updates(ground: Ground, found: Iterable[Found]) -> Iterator[Updated]:
+    """Record a request for each new release that may come, one after the other.
 
     Where anything that it depends on has changed meanwhile, the next pass looks again.
     """
@@ -52,13 +52,11 @@ def accept_updates(ground: Ground, found: Iterable[Found]) -> tuple[Updated, ...
         one.question.target: one for one in found if isinstance(one.verdict, Update)
     }
     if not ready:
-        return ()
-    done: list[Updated] = []
+        return
     for question in questions(ground):
         one = ready.get(question.target)
         if one is not None and one.answer is not None and _is_same(question, one):
-            done += _accepted(ground, question, one.answer)
-    return tuple(done)
+            yield from _accepted(ground, question, one.answer)
 
 
 def _is_same(question: Question, found: Found) -> bool:
@@ -70,29 +68,27 @@ def _is_same(question: Question, found: Found) -> bool:
     )
 
 
-def _accepted(ground: Ground, question: Question, answer: Answer) -> list[Updated]:
+def _accepted(ground: Ground, question: Question, answer: Answer) -> Iterator[Updated]:
     why = stopped(question)
     verdict = why or unless_tried(question, answer.verdict, now=ground.now)
     if not isinstance(verdict, Update):
-        return []
+        return
     problem = ""
     try:
         plan = _plan(ground, question, verdict, answer)
         if not plan.changes:
-            return []
+            return
         record(ground.place, plan, now=ground.now)
     except GitopsError as error:
         if error.retryable:
             raise
         problem = error.message
-    return [
-        Updated(
-            target=question.target,
-            tag=verdict.tag,
-            source=question.rule.source,
-            problem=problem,
-        )
-    ]
+    yield Updated(
+        target=question.target,
+        tag=verdict.tag,
+        source=question.rule.source,
+        problem=problem,
+    )
 
 
 def _plan(ground: Ground, question: Question, verdict: Update, answer: Answer) -> Plan:
