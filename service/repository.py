@@ -121,7 +121,7 @@ def open_workplace(
         progress=progress,
         guard=Guard(settings, store, clock, located.name),
         max_open=settings.max_open_pull_requests,
-        signer=git.signer(store.signatures, _scratch(settings)),
+        signer=git.signer(store.signatures, scratch_of(settings)),
     )
 
 
@@ -147,7 +147,7 @@ def open_mirror(settings: Settings, located: Located, forges: Forges) -> Mirror:
             case EmbeddedOrigin(path=origin):
                 return Mirror.open_or_clone(path, str(origin), allow_file=True)
             case RemoteOrigin(described=described):
-                remote = _remote(settings, described, forges)
+                remote = remote_of(settings, described, forges)
                 return Mirror.open_or_clone(path, remote=remote)
             case _:
                 assert_never(located.origin)
@@ -158,19 +158,24 @@ def open_mirror(settings: Settings, located: Located, forges: Forges) -> Mirror:
         ) from error
 
 
-def _remote(
+def remote_of(
     settings: Settings, described: RepositorySettings, forges: Forges
 ) -> Remote:
+    """Return how git reaches a repository that service.toml describes.
+
+    Raises:
+        InputError: see Forges.of.
+    """
     return Remote(
         url=check_url(described.git.url or described.url, allow_file=False),
         credential=forges.of(described).credential,
         ssh=described.git.ssh,
         allowed=allowed_of(described),
-        scratch=_scratch(settings),
+        scratch=scratch_of(settings),
     )
 
 
-def _scratch(settings: Settings) -> Path:
+def scratch_of(settings: Settings) -> Path:
     """Return where keys are while git needs them; nothing stays there."""
     return settings.data / "private"
 

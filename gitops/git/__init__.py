@@ -39,7 +39,7 @@ from gitops.git.repository import (
     checked_commit,
 )
 from gitops.git.reviews import Refused, ReviewRoom
-from gitops.git.signers import Signatures, Signer, SigningFormat
+from gitops.git.signers import Signatures, Signer, SigningFormat, fingerprint_of
 from gitops.git.worktree import (
     FastForwarded,
     Forwarding,
@@ -80,6 +80,7 @@ __all__ = [
     "check_url",
     "checked_commit",
     "find_git",
+    "fingerprint_of",
     "path_of",
     "remote_tip",
     "serve_fetch",

@@ -98,6 +98,18 @@ class OpenedKey:
     variables: Mapping[str, str]
 
 
+def fingerprint_of(signer: Signer) -> str:
+    """Return the fingerprint of a key, as people compare it.
+
+    Raises:
+        GitError: see opened.
+        InputError: see opened.
+        ToolError: see opened.
+    """
+    with opened(signer) as key:
+        return key.name
+
+
 @contextlib.contextmanager
 def opened(signer: Signer) -> Iterator[OpenedKey]:
     """Make a key ready to sign, while the body runs.
@@ -129,7 +141,7 @@ def _ssh(signer: Signer) -> Iterator[OpenedKey]:
         (folder / f"{_KEY}.pub").write_bytes(done.stdout)  # older forms need it
         public = base64.b64decode(rest.split()[0])
         yield OpenedKey(
-            name=f"ssh:{hashlib.sha256(public).hexdigest()}",
+            name=_fingerprint(public),
             is_repeatable=kind in _REPEATABLE,
             folder=folder,
             words=(
@@ -139,6 +151,12 @@ def _ssh(signer: Signer) -> Iterator[OpenedKey]:
             ),
             variables={"TMPDIR": str(folder)},
         )
+
+
+def _fingerprint(public: bytes) -> str:
+    """Name a key of SSH as `ssh-keygen -l` and forges do."""
+    digest = hashlib.sha256(public).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 @contextlib.contextmanager

@@ -226,8 +226,8 @@ class GitSettings:
             return None
         return SshAccess(key=self.key.source.read, known_hosts=self.known_hosts.read)
 
-    def signer(self, kept: Signatures, scratch: Path) -> Signer | None:
-        """Return what signs commits.
+    def signer(self, kept: Signatures | None, scratch: Path) -> Signer | None:
+        """Return what signs commits; None where they are not signed.
 
         Args:
             kept: keeps signatures.

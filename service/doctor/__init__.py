@@ -8,6 +8,7 @@ a check with a state, never an exception, so that one broken part does not hide 
     ground      the data folder, the disk, the clock, the time zones
     database    the store
     fleet       each repository
+    remotes     whether git gets in where the forge is, and has a key that signs
     outside     what service.toml names: forges, health sources, sinks
     registries  whether each can be read, and rules of updates have one
     hooks       webhooks: their secrets, and whether they come
@@ -20,7 +21,16 @@ from typing import Final
 
 from gitops.errors import GitopsError
 from service.clock import Clock
-from service.doctor import database, fleet, ground, hooks, outside, registries, tools
+from service.doctor import (
+    database,
+    fleet,
+    ground,
+    hooks,
+    outside,
+    registries,
+    remotes,
+    tools,
+)
 from service.doctor.checks import Check, State
 from service.settings import Settings
 
@@ -38,6 +48,7 @@ _LOOKS: Final[tuple[tuple[str, _Look], ...]] = (
     ("time-zones", ground.time_zones),
     ("database", database.look),
     ("repositories", fleet.look),
+    ("remotes", remotes.look),
     ("service.toml", outside.described),
     ("health", outside.health),
     ("registries", registries.look),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from gitops.errors import InputError
 from gitops.git import Identity, SigningFormat
 from gitops.model import BranchName, CommitId
 from service.configuration import GitSettings, RepositorySettings, read_configuration
+from service.doctor import Check, State, remotes
 from service.forges import Forges
 from service.origins import locate
 from service.repository import open_workplace
@@ -22,7 +24,7 @@ from tests.support.deaths import Mortal
 from tests.support.passes import DEVELOPMENT, Served, served
 from tests.support.places import DEPLOYMENT, Ticking
 from tests.support.repos import MAIN, NOON, git, make_remote, tip_of, wrote
-from tests.support.sshd import make_key, running_sshd
+from tests.support.sshd import make_key, program, running_sshd
 
 USUAL = Identity(name="usual", email="usual@example.com")
 CANARY = "canary-4711"
@@ -237,6 +239,53 @@ def test_a_repository_is_reached_over_ssh_and_committed_to_as_the_settings_say(
         "Acme Bot <bot@example.com>"
     )
     assert list((settings.data / "private").iterdir()) == []
+
+
+def test_the_doctor_tells_whether_git_gets_in_and_which_key_signs(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    origin = make_remote(tmp_path / "fleet.git", {"gitops.yaml": "branch: main\n"})
+    tip = tip_of(origin, "refs/heads/main")
+    assert tip is not None
+    make_key(tmp_path / "signing")
+    with running_sshd(tmp_path / "sshd") as sshd:
+        (tmp_path / "key").write_text(sshd.key)
+        (tmp_path / "hosts").write_text("")
+        (tmp_path / "service.toml").write_text(
+            f'{HEAD}[repository.networks]\nforge = ["127.0.0.0/8"]\n'
+            f'[repository.git]\nurl = "{sshd.url(origin)}"\n'
+            'key = "file:key"\nknown_hosts = "hosts"\n'
+            'signing = "ssh"\nsigning_key = "file:signing"\n'
+        )
+
+        def checked() -> dict[str, Check]:
+            settings = load(data=tmp_path, kustomize=kustomize)
+            return {check.name: check for check in remotes.look(settings, Ticking())}
+
+        refused = checked()["fleet/git"]
+        assert refused.state is State.PROBLEM
+        assert "known_hosts" in refused.message  # it is empty
+        (tmp_path / "hosts").write_text(sshd.known_hosts)
+        found = checked()
+        assert found["fleet/git"].state is State.OK
+        assert tip[:12] in found["fleet/git"].message
+        public = (tmp_path / "signing.pub").read_text()
+        assert fingerprint(public) in found["fleet/signing"].message
+        git(origin, "branch", "-m", "main", "trunk")
+        assert "no branch main" in checked()["fleet/git"].message
+        (tmp_path / "signing").write_text("not a key")
+        assert checked()["fleet/signing"].state is State.PROBLEM
+    gone = checked()["fleet/git"]
+    assert gone.state is State.PROBLEM
+    assert gone.hint
+
+
+def fingerprint(public: str) -> str:
+    words = [program("ssh-keygen"), "-l", "-f", "-"]
+    done = subprocess.run(
+        words, input=public, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()[1]
 
 
 # --- keys whose signatures differ each time ---
