@@ -19,8 +19,9 @@ httpx, SQLite) is wrapped once, by the module that owns the library.
     ├── GitError                   git failed; its words, trimmed and without secrets
     │   ├── MirrorError            our copy of the repository is damaged      retryable
     │   ├── PushRejectedError      the remote moved under us                  retryable
-    │   ├── RemoteDeniedError      credential, key or host key
+    │   ├── RemoteDeniedError      credential, key, host key or address
     │   ├── RemoteUnavailableError no answer, or it broke off                 retryable
+    │   ├── CredentialError        a key or secret of ours cannot be used     retryable
     │   └── HumanOwnedError        a person has pushed to our branch
     ├── WriteForbiddenError        nothing may be written outside now         retryable
     ├── ForgeError                 the forge refused
@@ -204,7 +205,7 @@ class PushRejectedError(GitError):
 
 
 class RemoteDeniedError(GitError):
-    """The remote does not accept our credential or key, or we not its host key."""
+    """The remote does not accept us, or we not it: its host key, its address."""
 
     code = "remote_denied"
 
@@ -213,6 +214,16 @@ class RemoteUnavailableError(GitError):
     """The remote gave no answer, or it broke off; what it did is not known."""
 
     code = "remote_unavailable"
+    retryable = True
+
+
+class CredentialError(GitError):
+    """A key or secret that the operator named cannot be used.
+
+    What was wanted stays wanted: a later pass does it, when somebody has mended that.
+    """
+
+    code = "credential"
     retryable = True
 
 

@@ -38,9 +38,9 @@ def ask_remote(
         more: words before the subcommand.
 
     Raises:
-        GitError: an address of the remote must not be reached.
+        RemoteDeniedError: an address of the remote must not be reached.
         RemoteUnavailableError: it has no address, or did not answer in time.
-        InputError: a key or a credential cannot be used.
+        CredentialError: a key or a credential cannot be used.
         ToolError: git or ssh is not there.
     """
     with route_to(remote, SafeGit.search_path) as route:

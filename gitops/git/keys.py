@@ -1,4 +1,4 @@
-"""Private keys as text: what each is, and which we cannot use. Pure.
+"""Private keys as text: what each is, and which we cannot use.
 
 No error here shows any of the text.
 """
@@ -9,12 +9,14 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
-from gitops.errors import InputError
+from gitops.errors import CredentialError, InputError
 
 ReadText: TypeAlias = Callable[[], str]
 """Reads a text when it is used, since keys are rotated; raises InputError."""
+
+T = TypeVar("T")
 
 _PEM: Final = re.compile(
     r"-----BEGIN ([A-Z0-9 ]{0,24}PRIVATE KEY)-----\s(.*?)-----END \1-----", re.DOTALL
@@ -28,16 +30,28 @@ _OPEN: Final = b"\0\0\0\4none"
 _HARDWARE: Final = b"sk-"
 
 
+def usable(read: Callable[[], T]) -> T:
+    """Read what the operator named.
+
+    Raises:
+        CredentialError: it is not there, or not what it should be.
+    """
+    try:
+        return read()
+    except InputError as error:
+        raise CredentialError(error.message, hint=error.hint) from None
+
+
 def ssh_key(text: str) -> str:
     """Accept a private key for ssh, with line ends as ssh needs them.
 
     Raises:
-        InputError: it is none, is protected by a passphrase, or is in a token that a
-            person has to touch.
+        CredentialError: it is none, is protected by a passphrase, or is in a token
+            that a person has to touch.
     """
     found = _PEM.search(text.replace("\r\n", "\n"))
     if found is None:
-        raise InputError(
+        raise CredentialError(
             "the key for SSH is not a private key",
             hint="give the private part, which begins with "
             "-----BEGIN OPENSSH PRIVATE KEY-----",
@@ -45,7 +59,7 @@ def ssh_key(text: str) -> str:
     if _is_protected(found[1], found[2]):
         raise passphrase_needed("SSH")
     if _HARDWARE in _decoded(found[2])[:200]:
-        raise InputError(
+        raise CredentialError(
             "the key for SSH is in a security token, which a person has to touch",
             hint="make a key for the service alone: ssh-keygen -t ed25519 -N ''",
         )
@@ -56,20 +70,20 @@ def openpgp_key(text: str) -> str:
     """Accept an exported OpenPGP secret key in ASCII armour.
 
     Raises:
-        InputError: it is none. Whether it is protected, only gpg can tell.
+        CredentialError: it is none. Whether it is protected, only gpg can tell.
     """
     found = _PGP.search(text.replace("\r\n", "\n"))
     if found is None:
-        raise InputError(
+        raise CredentialError(
             "the key for OpenPGP is not an exported secret key",
             hint="export it: gpg --armor --export-secret-keys KEY",
         )
     return found[0] + "\n"
 
 
-def passphrase_needed(kind: str) -> InputError:
+def passphrase_needed(kind: str) -> CredentialError:
     """Make the error of a key that nobody is there to unlock."""
-    return InputError(
+    return CredentialError(
         f"the key for {kind} is protected by a passphrase",
         hint="make a key without one for the service alone; who may read its file "
         "is what protects it",

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import GitError
+from gitops.errors import CredentialError
 
 _PREFIX: Final = "directus-gitops-"
 
@@ -32,7 +32,7 @@ def private_folder(
         files: plain name -> text.
 
     Raises:
-        GitError: the disk refuses.
+        CredentialError: the disk refuses.
     """
     try:
         folder, lock = _made(root or Path(tempfile.gettempdir()))
@@ -97,8 +97,8 @@ def _write(place: Path, text: str) -> None:
         file.write(text)
 
 
-def _refused(error: OSError) -> GitError:
-    return GitError(
+def _refused(error: OSError) -> CredentialError:
+    return CredentialError(
         f"there is no private folder for keys: {error.strerror}",
         hint="is the disk full, and may this user write to the data folder?",
     )

@@ -322,9 +322,9 @@ class Repository(ABC):
             signer: signs it; None leaves it unsigned.
 
         Raises:
-            GitError: a commit is not here, it cannot be signed, or the disk refuses.
-            InputError: git cannot hold the message, the name or the date, or the key
-                cannot be used.
+            GitError: a commit is not here, or the disk refuses.
+            CredentialError: it cannot be signed.
+            InputError: git cannot hold the message, the name or the date.
             ToolError: the program that signs is not there.
             TreeError: an edit would write over or through something that is no file.
         """

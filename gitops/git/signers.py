@@ -18,9 +18,15 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gitops import process
-from gitops.errors import GitError, InputError, ToolError
+from gitops.errors import CredentialError, GitError, ToolError
 from gitops.git.command import SafeGit
-from gitops.git.keys import ReadText, openpgp_key, passphrase_needed, ssh_key
+from gitops.git.keys import (
+    ReadText,
+    openpgp_key,
+    passphrase_needed,
+    ssh_key,
+    usable,
+)
 from gitops.git.private import private_folder
 from gitops.git.words import last_words
 from gitops.model import CommitId
@@ -103,7 +109,7 @@ def fingerprint_of(signer: Signer) -> str:
 
     Raises:
         GitError: see opened.
-        InputError: see opened.
+        CredentialError: see opened.
         ToolError: see opened.
     """
     with opened(signer) as key:
@@ -116,7 +122,7 @@ def opened(signer: Signer) -> Iterator[OpenedKey]:
 
     Raises:
         GitError: the disk refuses, or a program gives no answer.
-        InputError: the key cannot be used.
+        CredentialError: the key cannot be used.
         ToolError: the program that signs is not there.
     """
     if signer.format is SigningFormat.SSH:
@@ -130,11 +136,11 @@ def opened(signer: Signer) -> Iterator[OpenedKey]:
 @contextlib.contextmanager
 def _ssh(signer: Signer) -> Iterator[OpenedKey]:
     keygen = _program("ssh-keygen", "openssh-client")
-    with private_folder(signer.scratch, {_KEY: ssh_key(signer.key())}) as folder:
+    with private_folder(signer.scratch, {_KEY: ssh_key(usable(signer.key))}) as folder:
         done = _run([str(keygen), "-y", "-P", "", "-f", _KEY], folder, {})
         kind, _, rest = done.stdout.decode("utf-8", "replace").partition(" ")
         if done.returncode != 0 or not rest:
-            raise InputError(
+            raise CredentialError(
                 "the key that signs cannot be read by ssh-keygen",
                 hint="make another one: ssh-keygen -t ed25519 -N ''",
             )
@@ -166,7 +172,7 @@ def _openpgp(signer: Signer) -> Iterator[OpenedKey]:
     if root is not None and len(os.fsencode(root.absolute())) > _LONGEST_ROOT:
         root = None
     files = {
-        _KEY: openpgp_key(signer.key()),
+        _KEY: openpgp_key(usable(signer.key)),
         "gpg.conf": _GPG_CONF,
         "gpg-agent.conf": _GPG_AGENT_CONF,
     }
@@ -195,14 +201,14 @@ def _imported(gpg: Path, folder: Path, variables: Mapping[str, str]) -> str:
     shown = _run([str(gpg), *look], folder, variables).stdout.decode("ascii", "replace")
     found = _FINGERPRINT.findall(shown)
     if len(found) != 1:
-        raise InputError(
+        raise CredentialError(
             f"the key that signs is {len(found)} secret keys",
             hint="export one: gpg --armor --export-secret-keys FINGERPRINT",
         )
     done = _run([str(gpg), "--import", _KEY], folder, variables)
     if done.returncode != 0:
         words = last_words(done.stderr.decode("utf-8", "backslashreplace"))
-        raise InputError(
+        raise CredentialError(
             f"the key that signs cannot be imported: {words}",
             hint="can gpg of this machine read it?",
         )
@@ -218,7 +224,7 @@ def _dismiss_agent(folder: Path, variables: Mapping[str, str]) -> None:
                 _run([str(gpgconf), *words], folder, variables)
 
 
-def why_not(key: OpenedKey, words: str) -> GitError | InputError:
+def why_not(key: OpenedKey, words: str) -> CredentialError:
     """Make the error of a signature that failed: git keeps gpg's words to itself.
 
     Args:
@@ -231,7 +237,7 @@ def why_not(key: OpenedKey, words: str) -> GitError | InputError:
         words = last_words(done.stderr.decode("utf-8", "backslashreplace"))
         if "passphrase" in words.lower():
             return passphrase_needed("OpenPGP")
-    return GitError(
+    return CredentialError(
         f"the commit could not be signed: {words}",
         hint="has the key run out, or may it not sign?",
     )
@@ -257,4 +263,6 @@ def _run(
     try:
         return process.run(words, env=env, cwd=folder, stdin=stdin, limits=_LIMITS)
     except process.ProcessError as error:
-        raise GitError(f"the commit could not be signed: {error}") from error
+        raise CredentialError(
+            f"the commit could not be signed: {error}", hint="is the machine too busy?"
+        ) from error

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import GitError, InputError
+from gitops.errors import CredentialError, GitError, InputError, StoreError
 from gitops.git.command import SafeGit
 from gitops.git.objects import GitObject, signature_of, with_signature
 from gitops.git.signers import OpenedKey, Signer, opened, why_not
@@ -39,14 +39,15 @@ def sign(commit: GitObject, signer: Signer, *, git_dir: Path) -> GitObject:
 
     Raises:
         GitError: it cannot be signed, or git made another commit of it.
-        InputError: the key cannot be used.
+        CredentialError: the key cannot be used.
+        StoreError: what is kept is no signature.
         ToolError: the program that signs is not there.
     """
     unsigned = CommitId(commit.id)
     with opened(signer) as key:
         kept = signer.kept
         if kept is None and not key.is_repeatable:
-            raise InputError(
+            raise CredentialError(
                 "each signature of this key is another one, and nobody keeps them",
                 hint="sign with an ed25519 key of SSH",
             )
@@ -55,7 +56,10 @@ def sign(commit: GitObject, signer: Signer, *, git_dir: Path) -> GitObject:
             known = _signature(commit, key, git_dir)
             if kept is not None:
                 known = kept.keep(unsigned, key.name, known)
-    return with_signature(commit, known)
+    try:
+        return with_signature(commit, known)
+    except InputError as error:
+        raise StoreError(error.message, hint="is the database damaged?") from None
 
 
 def _signature(commit: GitObject, key: OpenedKey, git_dir: Path) -> str:
@@ -90,5 +94,6 @@ def _signature(commit: GitObject, key: OpenedKey, git_dir: Path) -> str:
     shown = SafeGit(walls=Walls(git_dir=git_dir)).ask("cat-file", "commit", made)
     signature = signature_of(GitObject(b"commit", shown.stdout))
     if not signature or with_signature(commit, signature).id != made:
-        raise GitError("git signed another commit than was planned", hint=_CRUD_HINT)
+        told = "git signed another commit than was planned"
+        raise CredentialError(told, hint=_CRUD_HINT)
     return signature

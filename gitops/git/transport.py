@@ -16,8 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gitops.errors import GitError, InputError, RemoteUnavailableError, ToolError
-from gitops.git.keys import ssh_key
+from gitops.errors import (
+    CredentialError,
+    RemoteDeniedError,
+    RemoteUnavailableError,
+    ToolError,
+)
+from gitops.git.keys import ssh_key, usable
 from gitops.git.private import private_folder
 from gitops.git.remote import Credential, Remote
 from gitops.process import find_program
@@ -82,10 +87,11 @@ def route_to(remote: Remote, search_path: str) -> Iterator[Route]:
         search_path: where ssh is found.
 
     Raises:
-        GitError: an address of the host must not be reached.
+        RemoteDeniedError: an address of the host must not be reached.
         RemoteUnavailableError: the host has no address.
-        InputError: a key or a credential is not where the settings say, or cannot be
-            used.
+        CredentialError: a key or a credential is not where the settings say, or cannot
+            be used.
+        InputError: a host that systems read in more than one way.
         ToolError: there is no ssh.
     """
     match remote.protocol:
@@ -113,7 +119,7 @@ def _addresses(remote: Remote) -> tuple[str, ...]:
         )
     for address in found:
         if why := refusal(host, address, remote.allowed):
-            raise GitError(
+            raise RemoteDeniedError(
                 f"{remote.name}: {host} may not be reached: {why}", hint=_NETWORKS
             )
     return found
@@ -153,9 +159,9 @@ def _over_https(remote: Remote) -> Iterator[Route]:
 
 def _credential(remote: Remote) -> Credential | None:
     given = remote.credential
-    found = given() if callable(given) else given
+    found = usable(given) if callable(given) else given
     if found is not None and not (found.username + found.secret).isprintable():
-        raise InputError(
+        raise CredentialError(
             f"{remote.name}: the credential has a character that it cannot have",
             hint="it must be one line of printable characters",
         )
@@ -183,7 +189,7 @@ def _over_ssh(remote: Remote, search_path: str) -> Iterator[Route]:
             "ssh is not installed", hint="install openssh-client, or use https"
         )
     if remote.ssh is None:
-        raise InputError(
+        raise CredentialError(
             f"{remote.name}: there is no key for SSH",
             hint="name one as `git.key` of the repository in service.toml",
         )
@@ -195,8 +201,8 @@ def _over_ssh(remote: Remote, search_path: str) -> Iterator[Route]:
     words = [str(program), "-F", "/dev/null", "-i", _KEY]
     command = shlex.join([*words, *(f"-o{option}" for option in options)])
     files = {
-        _KEY: ssh_key(remote.ssh.key()),
-        _KNOWN_HOSTS: remote.ssh.known_hosts() + "\n",
+        _KEY: ssh_key(usable(remote.ssh.key)),
+        _KNOWN_HOSTS: usable(remote.ssh.known_hosts) + "\n",
     }
     with private_folder(remote.scratch, files) as folder:
         yield Route(variables={"GIT_SSH_COMMAND": command}, folder=folder)

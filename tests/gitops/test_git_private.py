@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.errors import GitError
+from gitops.errors import CredentialError
 from gitops.git.private import private_folder
 
 
@@ -103,7 +103,7 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(
     (tmp_path / "file").write_text("no folder")
     root = tmp_path if files else tmp_path / "file"
     with (
-        pytest.raises(GitError, match="private folder") as caught,
+        pytest.raises(CredentialError, match="private folder") as caught,
         private_folder(root, files),
     ):
         pass

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.errors import GitError, GitopsError, InputError, ToolError
+from gitops.errors import CredentialError, GitopsError, StoreError, ToolError
 from gitops.git import BareRepository, Identity, Signer, SigningFormat
 from gitops.git.command import SEARCH_PATH, SafeGit
 from gitops.git.objects import GitObject, signature_of, with_signature
@@ -263,7 +263,7 @@ def test_a_key_whose_signatures_differ_needs_somebody_who_keeps_them(
 ) -> None:
     ecdsa = make_key(tmp_path / "key", kind="ecdsa")
     for signer in (ssh_signer(ecdsa), pgp_signer(pgp_key, kept=None)):
-        with pytest.raises(InputError, match="each signature"):
+        with pytest.raises(CredentialError, match="each signature"):
             commit(repository, signer)
 
 
@@ -274,7 +274,7 @@ def test_a_kept_signature_that_is_none_is_refused(
         def find(self, commit: CommitId, key: str) -> str | None:
             return "x\n\nnot a signature, but another message"
 
-    with pytest.raises(InputError, match="kept signature"):
+    with pytest.raises(StoreError, match="kept signature"):
         commit(repository, ssh_signer(make_key(tmp_path / "key"), kept=Broken()))
 
 
@@ -296,9 +296,9 @@ def test_keys_with_a_passphrase_are_refused(
 ) -> None:
     for kind in ("ed25519", "rsa"):
         key = make_key(tmp_path / kind, kind=kind, passphrase="sesame")  # noqa: S106
-        refused(repository, ssh_signer(key), InputError, "passphrase")
+        refused(repository, ssh_signer(key), CredentialError, "passphrase")
     protected = keyring.make("ed25519", passphrase="sesame")  # noqa: S106
-    refused(repository, pgp_signer(protected), InputError, "passphrase")
+    refused(repository, pgp_signer(protected), CredentialError, "passphrase")
 
 
 @pytest.mark.parametrize("form", ["PEM", "PKCS8"])
@@ -311,7 +311,7 @@ def test_older_forms_of_keys_are_understood(
     subprocess.run([*words, "-N", passphrase], check=True, capture_output=True)
     assert "OPENSSH" not in key.read_text()
     if passphrase:
-        refused(repository, ssh_signer(key), InputError, "passphrase")
+        refused(repository, ssh_signer(key), CredentialError, "passphrase")
     else:
         assert "SSH SIGNATURE" in shown(repository, commit(repository, ssh_signer(key)))
 
@@ -338,7 +338,7 @@ def test_what_is_no_key_is_refused(
     if form is SigningFormat.OPENPGP:
         gpg_program()
     signer = Signer(format=form, key=lambda: text, kept=Kept())
-    refused(repository, signer, InputError, "key")
+    refused(repository, signer, CredentialError, "key")
 
 
 def test_a_key_in_a_security_token_is_refused(
@@ -350,7 +350,7 @@ def test_a_key_in_a_security_token_is_refused(
     armour = "OPENSSH PRIVATE KEY"
     key = f"-----BEGIN {armour}-----\n{text}\n-----END {armour}-----\n"
     signer = Signer(format=SigningFormat.SSH, key=lambda: key)
-    refused(repository, signer, InputError, "token")
+    refused(repository, signer, CredentialError, "token")
 
 
 def test_two_keys_in_one_export_are_refused(
@@ -359,7 +359,7 @@ def test_two_keys_in_one_export_are_refused(
     keyring.make("rsa2048")
     keyring.make("ed25519", expires="2y")
     both = keyring.gpg("--armor", "--export-secret-keys", "rsa2048--0", "ed25519--2y")
-    refused(repository, pgp_signer(both), InputError, "2 secret keys")
+    refused(repository, pgp_signer(both), CredentialError, "2 secret keys")
 
 
 def test_a_key_that_may_not_sign_is_told(
@@ -368,7 +368,7 @@ def test_a_key_that_may_not_sign_is_told(
     words = ["--pinentry-mode", "loopback", "--passphrase", ""]
     keyring.gpg(*words, "--quick-gen-key", "certifies", "ed25519", "cert", "0")
     key = keyring.gpg("--armor", "--export-secret-keys", "certifies")
-    refused(repository, pgp_signer(key), GitError, "could not be signed")
+    refused(repository, pgp_signer(key), CredentialError, "could not be signed")
 
 
 def test_a_name_that_git_would_change_is_refused_when_signing(
@@ -376,7 +376,7 @@ def test_a_name_that_git_would_change_is_refused_when_signing(
 ) -> None:
     author = Identity(name="Acme, Inc.,", email="bot@example.com")
     signer = ssh_signer(make_key(tmp_path / "key"))
-    with pytest.raises(GitError, match="another commit") as caught:
+    with pytest.raises(CredentialError, match="another commit") as caught:
         commit(repository, signer, author=author)
     assert "both ends" in caught.value.hint
 
@@ -430,7 +430,7 @@ def test_no_key_and_no_agent_is_left(
     commit(repository, pgp_signer(pgp_key, scratch=scratch))
     key = make_key(tmp_path / "key")
     commit(repository, ssh_signer(key, scratch=scratch))
-    with pytest.raises(InputError):
+    with pytest.raises(CredentialError):
         commit(repository, pgp_signer("", scratch=scratch))
     assert list(scratch.glob("*")) == []
     assert eventually(lambda: not homes_in_use())
@@ -453,7 +453,7 @@ def test_a_disk_that_refuses_is_told(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     signer = ssh_signer(make_key(tmp_path / "key"), scratch=tmp_path / "file")
-    with pytest.raises(GitError, match="private folder"):
+    with pytest.raises(CredentialError, match="private folder"):
         commit(repository, signer)
 
 

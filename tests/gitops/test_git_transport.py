@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from gitops.errors import (
+    CredentialError,
     GitError,
     GitopsError,
-    InputError,
     PushRejectedError,
     RemoteDeniedError,
     RemoteUnavailableError,
@@ -490,7 +490,7 @@ def test_a_secret_that_is_no_line_is_refused(
     site: GitSite, certificate: Path, tmp_path: Path, value: str
 ) -> None:
     remote = over_https(site, certificate, secret=value)
-    with pytest.raises(InputError, match="character"):
+    with pytest.raises(CredentialError, match="character"):
         opened(tmp_path, remote)
     assert site.seen == []
 
@@ -566,7 +566,7 @@ def test_a_key_with_a_passphrase_is_refused_at_once(
 ) -> None:
     key = make_key(tmp_path / "other", passphrase="sesame").read_text()  # noqa: S106
     remote = changed(over_ssh(sshd, origin, tmp_path / "scratch"), key=key)
-    error = refusal(tmp_path, remote, InputError)
+    error = refusal(tmp_path, remote, CredentialError)
     assert "passphrase" in error.message
 
 
@@ -605,7 +605,7 @@ def test_without_a_key_or_an_ssh_nothing_is_tried(
     sshd: Sshd, origin: Path, tmp_path: Path
 ) -> None:
     remote = over_ssh(sshd, origin, tmp_path / "scratch")
-    error = refusal(tmp_path, replace(remote, ssh=None), InputError)
+    error = refusal(tmp_path, replace(remote, ssh=None), CredentialError)
     assert "git.key" in error.hint
     (tmp_path / "bin").mkdir()
     found = shutil.which("git")

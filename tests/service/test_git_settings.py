@@ -328,6 +328,23 @@ def test_passes_over_a_signed_pull_request_change_nothing(
         assert here.origin.tip(SHOP) in pushed(here)
 
 
+def test_a_wish_outlives_a_key_that_is_not_there_for_a_while(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    with signing(tmp_path, kustomize) as here:
+        key = here.settings.data / "signing"
+        key.rename(key.with_name("away"))
+        here.bump(DEVELOPMENT, "12.4.1")
+        here.pass_()
+        (wish,) = here.store.intents.live("fleet")
+        assert "signing_key" in wish.error
+        assert pushed(here) == ()
+        key.with_name("away").rename(key)
+        here.pass_()
+        assert len(pushed(here)) == 1
+        assert [one.branch for one in here.pull_requests()] == [SHOP]
+
+
 @pytest.mark.gate
 def test_a_signed_commit_is_pushed_once_however_often_its_maker_dies(
     tmp_path: Path, kustomize: Path
