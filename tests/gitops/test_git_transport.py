@@ -281,10 +281,15 @@ def test_a_branch_is_gone_only_where_something_else_is_there(
 
 
 class Watch:
-    """Reads the command lines of all programs while the body runs (Linux)."""
+    """Reads the command lines of all programs while the body runs (Linux).
 
-    def __init__(self) -> None:
+    Args:
+        seen: a file that is made when a push has been seen under way.
+    """
+
+    def __init__(self, seen: Path) -> None:
         self.lines: set[bytes] = set()
+        self._seen = seen
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -303,6 +308,8 @@ class Watch:
                     self.lines.add(place.read_bytes())
                 except OSError:
                     continue
+            if any(b"receive-pack" in line for line in self.lines):
+                self._seen.touch()
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
@@ -311,9 +318,10 @@ def test_a_secret_is_on_no_command_line_and_in_no_file_that_stays(
 ) -> None:
     hook = origin / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\nsleep 0.5\n")  # long enough to be looked at
+    seen_it = tmp_path / "seen"
+    hook.write_text(f"#!/bin/sh\nuntil test -e '{seen_it}'; do sleep 0.05; done\n")
     hook.chmod(0o755)
-    with Watch() as watch:
+    with Watch(seen_it) as watch:
         mirror = opened(tmp_path, remote)
         mirror.push(bump(mirror), BUMP, expected=None)
     seen = b"\n".join(watch.lines)
