@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -381,6 +383,32 @@ def test_a_realm_that_the_operator_names_may_see_it(web: Web) -> None:
             realms=frozenset({"localhost"}),
         )
         assert ImageRegistry(web, access).tags(APP) == ("1.0.0",)
+
+
+def test_over_tls_only_the_authorities_that_are_named_are_believed(
+    tmp_path: Path,
+) -> None:
+    key, cert = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    # A client of its own: its connections end before the server does.
+    with double(tls=context, wants_token=True, login=LOGIN) as found, Web() as web:
+        found.push(APP, "1.0.0", single())
+
+        def asked(authorities: str) -> ImageRegistry:
+            access = Access(
+                url=found.url,
+                allowed=replace(LOOPBACK, authorities=authorities),
+                login=lambda: Login(username=LOGIN[0], secret=LOGIN[1]),
+            )
+            return ImageRegistry(web, access)
+
+        assert asked(cert.read_text()).tags(APP) == ("1.0.0",)
+        with pytest.raises(RegistryError, match="certificate is not believed"):
+            asked("").tags(APP)
+        found.realm = found.url.replace("https", "http") + "/token"
+        with pytest.raises(RegistryDeniedError, match="without TLS"):
+            asked(cert.read_text()).tags(APP)
 
 
 @pytest.mark.parametrize(

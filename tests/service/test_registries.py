@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ def test_one_registry_can_be_described_by_variables_alone(
 
 @contextmanager
 def asking(
-    folder: Path, *, toml: str = "", **state: object
+    folder: Path, *, toml: str = "", **state: Any
 ) -> Iterator[tuple[Double, Registries, Ticking]]:
     with double(**state) as found, Web() as web:
         (folder / "service.toml").write_text(

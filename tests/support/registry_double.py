@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.registry import Made, digest
@@ -165,11 +166,12 @@ def _without_body(answer: bytes) -> bytes:
 
 
 @contextmanager
-def double(**state: object) -> Iterator[Double]:
+def double(*, tls: SSLContext | None = None, **state: object) -> Iterator[Double]:
     """Run a registry of a test's own."""
     found = Double(**state)  # type: ignore[arg-type]  # fields of Double
-    with serve(found) as server:
-        found.url, found.server = server.url, server
+    with serve(found, tls=tls) as server:
+        scheme = "https" if tls else "http"
+        found.url, found.server = f"{scheme}://127.0.0.1:{server.port}", server
         yield found
 
 

@@ -75,7 +75,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         pytest.skip("no openssl to make a certificate with")
     key, cert = folder / "realm.key", folder / "realm.crt"
     wanted = "req -x509 -newkey rsa:2048 -nodes -subj /CN=realm -days 2"
-    command = [openssl, *wanted.split(), "-keyout", str(key), "-out", str(cert)]
+    name = "subjectAltName=IP:127.0.0.1"
+    command = [openssl, *wanted.split(), "-addext", name]
+    command += ["-keyout", str(key), "-out", str(cert)]
     subprocess.run(command, check=True, capture_output=True)
     return key, cert
 
