@@ -86,6 +86,7 @@ class Registries:
         self._interval = timedelta(seconds=settings.update_interval_s)
         self._open: dict[tuple[str, str, RegistrySettings], ImageRegistry] = {}
         self._kept: dict[tuple[str, ...], _Kept] = {}
+        self._doubtful: dict[tuple[str, Revision], tuple[Proof | None, datetime]] = {}
         self._lock = Lock()
 
     # --- existence ---
@@ -94,8 +95,34 @@ class Registries:
         """Return what tells if images exist; one answer for each while it is kept."""
         return cache(lambda wanted: self.prove(repository, wanted))
 
-    def prove(self, repository: str, wanted: Revision) -> Proof | None:
+    def prove_patiently(self, repository: str, wanted: Revision) -> Proof | None:
+        """Ask if an image exists; after a no, or no answer, not at once again.
+
+        Returns:
+            As prove, but for the nearest tags.
+        """
+        key, now = (repository, wanted), self._clock()
+        with self._lock:
+            proof, until = self._doubtful.get(key, (None, now))
+        if proof is not None and now < until:
+            return proof
+        proof = self.prove(repository, wanted, with_near=False)
+        if isinstance(proof, Absent | Unchecked):
+            with self._lock:
+                if len(self._doubtful) > _MAX_KEPT:
+                    self._doubtful.clear()
+                self._doubtful[key] = proof, now + min(_RETRY, self._interval)
+        return proof
+
+    def prove(
+        self, repository: str, wanted: Revision, *, with_near: bool = True
+    ) -> Proof | None:
         """Ask if an image exists, by its digest where it has one.
+
+        Args:
+            repository: whose registries are asked.
+            wanted: image and tag, or digest.
+            with_near: say of one that is not there which ones are near.
 
         Returns:
             None where no registry is set up for the image.
@@ -108,7 +135,8 @@ class Registries:
             registry = self._registry(repository, described)
             image = registry.resolve(path, wanted.digest or wanted.tag)
             if image is None:
-                return Absent(near=_near(registry, path, wanted.tag))
+                near = _near(registry, path, wanted.tag) if with_near else ()
+                return Absent(near=near)
         except GitopsError as error:
             return Unchecked(reason=error.message)
         return Exists(

@@ -156,55 +156,78 @@ class _Look:
     ground: Ground
     registries: Registries
     ends_at: float
-    _answers: dict[_Same, Answer] = field(default_factory=dict)
+    _picked: dict[_Same, Answer] = field(default_factory=dict)
+    _proved: dict[_Same, Answer] = field(default_factory=dict)
 
     def at(self, question: Question) -> Found:
         why = stopped(question)
         if why is not None:
             return Found(question=question, answer=None, verdict=why)
+        found = self._found(question, self._picked, self._pick)
+        if not isinstance(found.verdict, Update):
+            return found
+        # Only now: what has been asked for already needs no proof in every pass.
+        return self._found(question, self._proved, self._prove)
+
+    def _found(
+        self,
+        question: Question,
+        known: dict[_Same, Answer],
+        ask: Callable[[Question], Answer],
+    ) -> Found:
         same = (question.rule, question.present, question.refused)
-        if same not in self._answers:
-            self._answers[same] = self._answer(question)
-        answer = self._answers[same]
+        if same not in known:
+            known[same] = self._asked(question, ask)
+        answer = known[same]
         verdict = unless_tried(question, answer.verdict, now=self.ground.now)
         return Found(question=question, answer=answer, verdict=verdict)
 
-    def _answer(self, question: Question) -> Answer:
+    def _asked(self, question: Question, ask: Callable[[Question], Answer]) -> Answer:
         if monotonic_s() >= self.ends_at:
             return Answer(verdict=Wait(reason="there was no time to ask its registry"))
         try:
-            return self._asked(question)
+            return ask(question)
         except GitopsError as error:
             return _unknown(error.message)
         except Exception:
             logger.exception("a bug in asking what is new")
             return _unknown("an error in directus-gitops itself; see its log")
 
-    def _asked(self, question: Question) -> Answer:
-        name, image = self.ground.name, question.present.image
-        listed = self.registries.listed(name, image, question.rule.source)
+    def _pick(self, question: Question) -> Answer:
+        listed = self._listed(question)
         if listed.problem:
             return _unknown(listed.problem)
         offers = self._offers(question, listed)
+        return Answer(
+            verdict=pick(question, tuple(offers.values()), now=self.ground.now)
+        )
+
+    def _prove(self, question: Question) -> Answer:
+        name, image = self.ground.name, question.present.image
+        offers = self._offers(question, self._listed(question))
         missing: Verdict | None = None
         for _ in range(_PROVED):
             verdict = pick(question, tuple(offers.values()), now=self.ground.now)
             if not isinstance(verdict, Update):
                 return Answer(verdict=missing or verdict)
-            proof = self.registries.prove(name, Revision(image=image, tag=verdict.tag))
-            match proof:
-                case Exists():
+            wanted = Revision(image=image, tag=verdict.tag)
+            match self.registries.prove_patiently(name, wanted):
+                case Exists() as proof:
                     notes = self.registries.notes(name, verdict.tag)
                     return Answer(verdict=verdict, proof=proof, notes=notes)
                 case Absent():  # npm has it already, or the registry no longer
                     del offers[verdict.tag]
-                    reason = f"{image}:{verdict.tag} is not in its registry yet"
+                    reason = f"{wanted} is not in its registry yet"
                     missing = missing or Wait(reason=reason)
                 case Unchecked(reason=reason):
                     return _unknown(reason)
                 case None:
                     return _unknown(f"no registry is set up for {image}")
         return Answer(verdict=missing or Rest(reason="nothing of it exists"))
+
+    def _listed(self, question: Question) -> Listed:
+        image, source = question.present.image, question.rule.source
+        return self.registries.listed(self.ground.name, image, source)
 
     def _offers(self, question: Question, listed: Listed) -> dict[str, Offer]:
         """Return what there is; where an age counts, with the ages that matter."""

@@ -141,8 +141,11 @@ def test_a_new_release_opens_one_pull_request_with_what_a_reviewer_needs(
         assert "asked for by `updates from registry`" in body
         assert "existence not checked" not in body
         assert "releases/tag/v12.5.0" in body
-        for _ in range(3):
-            assert found.pass_(hours=1) == ()
+        assert found.pass_(hours=1) == ()
+        asked = len(found.registry.requests)
+        assert found.pass_(minutes=30) == ()
+        assert found.pass_(minutes=5) == ()
+        assert len(found.registry.requests) == asked, "what is asked for is no news"
         assert len(found.shown()) == 1
 
 
@@ -308,6 +311,9 @@ def test_npm_tells_of_a_release_its_registry_proves_it_and_github_describes_it(
     with world(tmp_path, kustomize, rules, toml=NPM, instead=instead) as found:
         assert found.pass_() == ()
         assert found.shown() == [], "npm has it, and its registry not yet"
+        asked = len(found.registry.requests)
+        assert found.pass_() == ()
+        assert len(found.registry.requests) == asked, "it is not asked in every pass"
         have(found, "12.5.0")
         assert "update requested" in found.pass_(hours=1)
         body = found.body()
