@@ -23,7 +23,12 @@ from service.registries import Registries
 from service.repository import writing
 from tests.support.passes import DEVELOPMENT, STAGING, Served, served
 from tests.support.places import OVERLAY
-from tests.support.registry import index, single
+from tests.support.registry import (
+    Registry,
+    index,
+    registry as docker_registry,
+    single,
+)
 from tests.support.registry_double import Double, double, package, unknown
 from tests.support.servers import Request, reply
 
@@ -43,7 +48,7 @@ class World:
     """A fleet under passes that ask a registry."""
 
     here: Served
-    registry: Double
+    registry: Any
     registries: Registries
 
     def pass_(self, **later: float) -> tuple[str, ...]:
@@ -65,12 +70,17 @@ def world(
     rules: str,
     *,
     toml: str = "",
+    real: bool = False,
     stacks: tuple[str, ...] = ("shop",),
     **state: Any,
 ) -> Iterator[World]:
     """Make a fleet whose images are in a registry of the test's own."""
     with ExitStack() as stack:
-        registry = stack.enter_context(double(**state))
+        registry: Double | Registry
+        if real:
+            registry = stack.enter_context(docker_registry(folder))
+        else:
+            registry = stack.enter_context(double(**state))
         (folder / "data").mkdir()
         (folder / "data" / "service.toml").write_text(
             f"""\
@@ -147,6 +157,17 @@ def test_a_new_release_opens_one_pull_request_with_what_a_reviewer_needs(
         assert found.pass_(minutes=5) == ()
         assert len(found.registry.requests) == asked, "what is asked for is no news"
         assert len(found.shown()) == 1
+
+
+def test_a_release_in_a_real_registry_comes_by_itself(
+    tmp_path: Path, kustomize: Path
+) -> None:
+    rules = "  - {environment: development, minimumAge: 7d}\n"
+    with world(tmp_path, kustomize, rules, real=True) as found:
+        digest = have(found, "12.5.0")
+        have(found, "12.5.1", built="2026-02-28T08:00:00Z")
+        assert found.pass_() == ("update requested", "pull request opened")
+        assert f"12.5.0 exists as {digest}" in found.body()
 
 
 @pytest.mark.gate
