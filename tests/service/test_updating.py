@@ -127,7 +127,8 @@ url = "{registry.url}"
 def have(found: World, tag: str, *, built: str = "2026-02-20T08:00:00Z") -> str:
     """Publish an image."""
     made = index(single(created=built), single(created=built, architecture="arm64"))
-    return found.registry.push("acme/directus", tag, made)
+    found.registry.push("acme/directus", tag, made)
+    return made.digest
 
 
 # --- by itself ---
