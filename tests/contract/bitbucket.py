@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from gitops.forges.bitbucket import bitbucket_forge
+from gitops.forges.bitbucket import bitbucket_datacenter_forge, bitbucket_forge
 from gitops.forges.http import HttpForge, RateGate
 from gitops.web import Allowed, Web
 from tests.contract.openapi import Checked
-from tests.contract.slices import BITBUCKET_CLOUD
+from tests.contract.slices import BITBUCKET_CLOUD, BITBUCKET_DATACENTER
 from tests.support.forges.state import TOKEN
 from tests.support.forges.wire import Asked, Told, Watcher
 
@@ -50,6 +50,19 @@ def _without_types(part: Any) -> Any:
     return found
 
 
+def _mended(part: Any) -> Any:
+    """Leave out what is write-only, and call a body of any type JSON."""
+    if isinstance(part, list):
+        return [_mended(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        "application/json" if k == "*/*" else k: _mended(v)
+        for k, v in part.items()
+        if k != "writeOnly"
+    }
+
+
 def cloud_of(
     root: str, web: Web, gate: RateGate, token: str = f"bot@example.com:{TOKEN}"
 ) -> HttpForge:
@@ -61,4 +74,26 @@ def cloud_of(
         credential=lambda: token,
         gate=gate,
         api=f"{root}/2.0",
+    )
+
+
+def datacenter_judge() -> Watcher:
+    """Judge by Data Center's description.
+
+    It calls `links` write-only, which every real answer has; names no type for some
+    bodies, which are JSON; and does not know that null is sent.
+    """
+    spec = _mended(BITBUCKET_DATACENTER.read())
+    return Checked(spec, also=_REFUSALS, drop_nulls=True)
+
+
+def datacenter_of(root: str, web: Web, gate: RateGate, token: str = TOKEN) -> HttpForge:
+    """Make Data Center's adapter for a fake that runs at an address."""
+    return bitbucket_datacenter_forge(
+        "https://bitbucket.test/scm/team/fleet.git",
+        web=web,
+        allowed=_HERE,
+        credential=lambda: token,
+        gate=gate,
+        api=f"{root}/rest",
     )

@@ -123,7 +123,30 @@ AZURE: Final = Slice(
         f"{_AZURE_PULL}/threads/{{threadId}}/comments/{{commentId}}": ["patch"],
     },
 )
-SLICES: Final = (AZURE, FORGEJO, BITBUCKET_CLOUD)
+_INSIDE: Final = "projects/{projectKey}/repos/{repositorySlug}"
+_CENTER: Final = f"/api/latest/{_INSIDE}"
+_CENTER_PULL: Final = f"{_CENTER}/pull-requests/{{pullRequestId}}"
+BITBUCKET_DATACENTER: Final = Slice(
+    name="bitbucket-datacenter",
+    whole="bb-dc.json",
+    operations={
+        _CENTER: ["get"],
+        f"{_CENTER}/branches": ["get"],
+        f"/branch-utils/latest/{_INSIDE}/branches": ["delete"],
+        "/build-status/latest/commits/{commitId}": ["get"],
+        f"{_CENTER}/commits/{{commitId}}/builds": ["post"],
+        f"{_CENTER}/pull-requests": ["get", "post"],
+        _CENTER_PULL: ["get", "put"],
+        f"{_CENTER_PULL}/activities": ["get"],
+        f"{_CENTER_PULL}/participants": ["post"],
+        f"{_CENTER_PULL}/comments": ["post"],
+        f"{_CENTER_PULL}/comments/{{commentId}}": ["get", "put"],
+        f"{_CENTER_PULL}/decline": ["post"],
+        f"{_CENTER_PULL}/merge": ["get", "post"],
+        f"{_CENTER_PULL}/auto-merge": ["get"],
+    },
+)
+SLICES: Final = (AZURE, FORGEJO, BITBUCKET_CLOUD, BITBUCKET_DATACENTER)
 
 
 def main() -> None:

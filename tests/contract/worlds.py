@@ -29,6 +29,7 @@ from tests.contract.azure import azure_of, judge as judge_azure
 from tests.contract.openapi import Checked, Spec
 from tests.support.forges.azure import FakeAzure
 from tests.support.forges.bitbucket_cloud import FakeBitbucketCloud
+from tests.support.forges.bitbucket_datacenter import FakeBitbucketDataCenter
 from tests.support.forges.gitea import FakeGitea
 from tests.support.forges.github import FakeGitHub
 from tests.support.forges.gitlab import FakeGitLab
@@ -201,6 +202,7 @@ class WireWorld(RepositoryWorld):
 
     def __enter__(self) -> Self:
         server = self._stack.enter_context(self.wire.serving())
+        self.url = server.url
         web = self._stack.enter_context(Web())
         self.forge = self._forge_of(server.url, web, patient_gate())
         return self
@@ -304,6 +306,16 @@ def azure_world(folder: Path) -> World:
     )
 
 
+def bitbucket_datacenter_world(folder: Path) -> World:
+    """Data Center's adapter, before a fake that Atlassian's description judges."""
+    return WireWorld(
+        folder,
+        lambda state: FakeBitbucketDataCenter(state).wire,
+        bitbucket.datacenter_of,
+        [bitbucket.datacenter_judge()],
+    )
+
+
 def description(forge: str) -> Spec:
     """Read what is kept of a forge's description."""
     path = Path(__file__).parent / "specs" / f"{forge}.json"
@@ -319,4 +331,5 @@ WORLDS: Final[Mapping[str, Callable[[Path], World]]] = {
     "gitlab": gitlab_world,
     "forgejo": forgejo_world,
     "bitbucket-cloud": bitbucket_cloud_world,
+    "bitbucket-datacenter": bitbucket_datacenter_world,
 }
