@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from gitops.errors import InputError
 from gitops.git import BareRepository, attend_git, unattended
 from gitops.model import BranchName, CheckState, CommitId, PullRequest
 from gitops.workflow import Workplace, close
+from service.configuration import (
+    ReviewSettings,
+    read_configuration,
+    read_variables,
+)
 from service.reconcile.attending import REVIEWED, attend
 from service.settings import Settings
 from service.store import ReviewOutcome
@@ -495,3 +501,39 @@ def _said(here: Served, number: int) -> tuple[object, ...]:
         row.digest,
         row.has_told,
     )
+
+
+# --- settings ---
+
+
+def test_the_settings_say_what_is_looked_at_by_file_and_by_variables() -> None:
+    text = b'[[repository]]\nname = "f"\n[repository.reviews]\nforks = true\n'
+    (described,) = read_configuration(
+        text, name="service.toml", folder=Path("/"), lookup=lambda _: None
+    )
+    assert described.reviews == ReviewSettings(forks=True)
+    given = {
+        "repository_name": "f",
+        "reviews_enabled": "False",
+        "reviews_per_pass": "4",
+    }
+    (described,) = read_variables(given, folder=Path("/"), lookup=lambda _: None)
+    assert described.reviews == ReviewSettings(enabled=False, per_pass=4)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('forks = "yes"', "reviews.forks: must be true or false"),
+        ("per_pass = 0", "reviews.per_pass: is too small"),
+        ("fork = true", "reviews.fork: unknown key"),
+    ],
+)
+def test_settings_of_reviews_that_are_wrong_are_refused_at_their_line(
+    line: str, said: str
+) -> None:
+    text = f'[[repository]]\nname = "f"\n[repository.reviews]\n{line}\n'.encode()
+    with pytest.raises(InputError, match=f"service.toml:4: .*{said}"):
+        read_configuration(
+            text, name="service.toml", folder=Path("/"), lookup=lambda _: None
+        )
