@@ -15,6 +15,7 @@ from gitops.errors import (
     GitopsError,
     RemoteDeniedError,
     ToolError,
+    WriteForbiddenError,
 )
 from gitops.forges import WITHDRAWN, remark_mark
 from gitops.model import (
@@ -83,7 +84,28 @@ def settling(place: Workplace) -> Iterator[PullRequest]:
         if shown.number not in told:
             told.add(shown.number)
             yield shown
+            _tidy(place, shown)
         place.log.advance(intent.id, final, pull_request=shown.number)
+
+
+def _tidy(place: Workplace, shown: PullRequest) -> None:
+    """Delete our branch after its merge; one that a person has pushed to stays.
+
+    It is a courtesy: where it is forbidden, or the forge refuses, the branch stays.
+    """
+    ours = place.log.pushed(place.name, shown.branch)
+    if shown.state is not PullRequestState.MERGED or shown.head not in ours:
+        return
+    if place.forge.capabilities.merges_here:
+        return  # the embedded forge has done it
+    try:
+        place.guard()
+        place.forge.delete_branch(shown.branch, head=shown.head)
+    except (ForgeError, WriteForbiddenError) as error:
+        logger.warning(
+            "a merged branch stays",
+            extra={"branch": shown.branch, "error": error.message},
+        )
 
 
 def _shown(place: Workplace, intent: Intent) -> PullRequest | None:
