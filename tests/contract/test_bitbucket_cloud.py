@@ -210,9 +210,7 @@ def test_opening_over_a_list_that_lags_makes_no_second_one(place: Place) -> None
 
 def test_a_second_post_changes_the_same_one(place: Place) -> None:
     shown = place.open()
-    talk = place.forge._line.hold(
-        place.forge._dialect.create(draft(shown.head))
-    )
+    talk = place.forge._line.hold(place.forge._dialect.create(draft(shown.head)))
     assert talk == shown.number
     assert len(place.state.all()) == 1
 
@@ -326,9 +324,7 @@ def test_a_head_that_moves_before_the_merge_is_a_conflict(place: Place) -> None:
     shown = place.open()
     place.push(text="three")
     with pytest.raises(ForgeConflictError, match="not"):
-        place.forge._line.hold(
-            place.forge._dialect.merge(shown, message="m")
-        )
+        place.forge._line.hold(place.forge._dialect.merge(shown, message="m"))
     assert place.state.writes["merged"] == 0
 
 

@@ -34,7 +34,15 @@ NOW = datetime(2026, 11, 23, 12, 30, 15, tzinfo=UTC)
 NOWHERE = CommitId("0" * 39 + "1")
 
 
-@pytest.fixture(params=sorted(WORLDS))
+QUICK = ("embedded", "github")  # the others take their minutes in `make check`
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.gate)
+        for name in sorted(WORLDS)
+    ]
+)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with WORLDS[request.param](tmp_path) as world:
         yield world

@@ -376,9 +376,7 @@ def test_a_health_source_that_is_silent_is_a_problem(lab: Lab, kustomize: Path) 
     assert checks["fleet/base-branch"].state is State.OK
 
 
-def test_a_forge_without_a_credential_is_told(
-    lab: Lab, kustomize: Path
-) -> None:
+def test_a_forge_without_a_credential_is_told(lab: Lab, kustomize: Path) -> None:
     describe(
         lab,
         '[[repository]]\nname = "far"\nforge = "forgejo"\n'

@@ -144,7 +144,12 @@ def far(name: str, folder: Path, kustomize: Path) -> Iterator[Far]:
             store.close()
 
 
-@pytest.fixture(params=sorted(KINDS))
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if name == "github" else pytest.mark.gate)
+        for name in sorted(KINDS)
+    ]
+)
 def there(
     request: pytest.FixtureRequest, tmp_path: Path, kustomize: Path
 ) -> Iterator[Far]:

@@ -37,7 +37,7 @@ from gitops.forges.embedded.sight import Gone, InBase, Moved, Same, Seen, Sight
 from gitops.git import BareRepository, Conflict
 from gitops.model import BranchName, CommitId, PullRequest, PullRequestState
 
-_CAPABILITIES: Final = Capabilities(
+CAPABILITIES: Final = Capabilities(
     kind="embedded",
     body_limit=BODY_LIMIT,
     title_limit=TITLE_LIMIT,
@@ -79,7 +79,7 @@ class EmbeddedForge:
     @property
     def capabilities(self) -> Capabilities:
         """What this forge can do."""
-        return _CAPABILITIES
+        return CAPABILITIES
 
     def account(self) -> str:
         """Return nothing: whoever asks is told each time."""

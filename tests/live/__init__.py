@@ -1,0 +1,1 @@
+"""What only a live forge can tell; left out unless variables name a repository."""
