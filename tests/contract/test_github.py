@@ -383,6 +383,15 @@ def test_somebody_whose_account_is_gone_is_a_ghost(item: dict[str, Json]) -> Non
     assert reading.pull_request({**item, "user": None}).author == "ghost"
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_closed_one_is_read_where_issues_are_off(lab: Lab, status: int) -> None:
+    shown = lab.opened()
+    told = Told(status=status, body={"message": "Issues are disabled for this repo"})
+    lab.answer("GET", "/repos/{}/{}/issues/{}", lambda _: told)
+    closed = lab.forge.close(shown.number, by="bob", now=NOW)
+    assert (closed.state, closed.closed_by) == (PullRequestState.CLOSED, "ghost")
+
+
 # --- people ---
 
 

@@ -56,6 +56,7 @@ _PAGE: Final = 100
 _DESCRIPTION_MAX: Final = 140  # of a status; stated by GitHub's refusal
 _METHOD_NOT_ALLOWED: Final = 405
 _NOT_FOUND: Final = 404
+_GONE: Final = 410
 _UNPROCESSABLE: Final = 422
 _GONE_REF: Final = "reference does not exist"
 _STATES: Final = {
@@ -135,16 +136,19 @@ class GitHub:
         said = yield from self.remarks(number)
         checks = yield from self._checks(shown.head)
         if shown.state is PullRequestState.CLOSED:
-            issue = yield self._get(number, "issues", str(number))
-            shown = replace(
-                shown, closed_by=reading.login_at(issue.json(), "closed_by")
-            )
+            shown = replace(shown, closed_by=(yield from self._closer(number)))
         return replace(
             shown,
             approvals=reading.approvals(reviews),
             comments=tuple(remark.comment for remark in said),
             checks=checks,
         )
+
+    def _closer(self, number: int) -> Talk[str]:
+        """Return who closed one; only its issue says it, and issues may be off."""
+        call = get(*self._repository, "issues", str(number))
+        issue = yield replace(call, accepts=FINE | {_NOT_FOUND, _GONE})
+        return reading.login_at(issue.json(), "closed_by")
 
     def _shown(self, number: int) -> Talk[Json]:
         return (yield self._get(number, "pulls", str(number))).json()
