@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from gitops.errors import ForgeUnavailableError
@@ -17,8 +18,7 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None:
-        raise ForgeUnavailableError(
-            f"the forge gives a time that is none: {text[:40]!a}"
-        )
-    return found.astimezone(UTC)
+    if found is not None and found.tzinfo is not None:
+        with suppress(OverflowError):  # the year 1, seen from further west
+            return found.astimezone(UTC)
+    raise ForgeUnavailableError(f"the forge gives no time: {text[:40]!a}")
