@@ -48,6 +48,8 @@ from tests.support.forges.azure import SERVICE, FakeAzure
 from tests.support.forges.state import BOT, MAIN, TOKEN, ForgeState
 from tests.support.forges.wire import Asked, Fault, FaultKind, Told
 
+pytestmark = pytest.mark.gate
+
 BRANCH = BranchName("directus-gitops/staging/example")
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 HOME = "https://dev.azure.com/org/Fleet%20Project/_git/fleet"

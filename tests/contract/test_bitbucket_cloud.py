@@ -39,6 +39,8 @@ from tests.support.forges.state import BOT, MAIN, NOON, TOKEN, ForgeState
 from tests.support.forges.wire import Fault, FaultKind
 from tests.support.servers import reply, serve
 
+pytestmark = pytest.mark.gate
+
 BRANCH = BranchName("directus-gitops/staging/example")
 
 

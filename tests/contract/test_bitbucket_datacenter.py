@@ -47,6 +47,8 @@ from tests.support.forges.state import BOT, MAIN, NOON, TOKEN, ForgeState
 from tests.support.forges.wire import Fault, FaultKind
 from tests.support.servers import Request, reply, serve
 
+pytestmark = pytest.mark.gate
+
 BRANCH = BranchName("directus-gitops/staging/example")
 
 
