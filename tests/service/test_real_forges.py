@@ -12,7 +12,14 @@ import pytest
 
 from gitops.forges import Merged
 from gitops.layout import target
-from gitops.model import IntentState, PullRequest, PullRequestState
+from gitops.model import (
+    BranchName,
+    CheckState,
+    CommitId,
+    IntentState,
+    PullRequest,
+    PullRequestState,
+)
 from service.desk import Asker, Desk
 from service.forges import Forges
 from service.reconcile import Reconciler
@@ -23,6 +30,7 @@ from tests.support.forges.state import TOKEN
 from tests.support.forges.wire import Fault, FaultKind
 from tests.support.githttp import GitSite, make_certificate, served
 from tests.support.places import Ticking, commit_files, fleet_files
+from tests.support.repos import git
 
 pytestmark = pytest.mark.kustomize
 
@@ -216,6 +224,54 @@ def test_approvals_on_the_forge_are_seen(there: Far) -> None:
     there.world.approve(number, by="ann")
     shown = there.desk.pull_request("fleet", number)
     assert [(a.by, a.head) for a in shown.approvals] == [("ann", shown.head)]
+
+
+def theirs(there: Far, text: str, number: int = 1) -> CommitId:
+    """A person pushes a change of the overlay; the forge keeps its head by number."""
+    repository = there.world.repository
+    head = commit_files(
+        repository,
+        {"overlays/development/shop/config.env": text},
+        branch=BranchName("fix"),
+        at=there.clock.later(minutes=1),
+    )
+    for ref in (
+        f"refs/pull/{number}/head",
+        f"refs/merge-requests/{number}/head",
+        f"refs/pull-requests/{number}/from",
+    ):
+        git(there.site.root / "fleet.git", "update-ref", ref, head)
+    return head
+
+
+def said(there: Far, number: int) -> tuple[list[str], list[CheckState]]:
+    """Return what our comments begin with, and our status of the head."""
+    shown = there.desk.pull_request("fleet", number)
+    first = [comment.text.partition("\n")[0] for comment in shown.comments]
+    ours = [c.state for c in shown.checks if c.name.startswith("directus-gitops")]
+    return first, ours
+
+
+def test_a_pull_request_of_a_person_gets_a_comment_in_place_and_a_status(
+    there: Far,
+) -> None:
+    theirs(there, "LOG_LEVEL=debug\n")
+    state = there.world.state
+    opened = state.create(head="fix", base="main", title="Say more", body="", by="ann")
+    assert there.pass_() == ""
+    comments, statuses = said(there, opened.number)
+    assert (len(comments), statuses) == (1, [CheckState.PASSED])
+
+    quiet = there.changed()
+    assert there.pass_() == ""
+    assert there.changed() == quiet
+
+    theirs(there, "LOG_LEVEL\n")
+    assert there.pass_() == ""
+    after, statuses = said(there, opened.number)
+    assert (len(after), statuses) == (1, [CheckState.FAILED])
+    text = there.desk.pull_request("fleet", opened.number).comments[0].text
+    assert "config.env" in text
 
 
 def test_a_forge_that_denies_us_is_told_and_tried_again(there: Far) -> None:
