@@ -161,7 +161,12 @@ def _environments(root: _Section) -> tuple[Environment, ...]:
         if name in found:
             raise section.fault(f"the environment {name} is there twice", "name")
         after = section.all_checked("after", environment_name)
-        found[name] = Environment(name=name, after=after)
+        found[name] = Environment(
+            name=name,
+            after=after,
+            labels=section.all_checked("labels", str),
+            reviewers=section.all_checked("reviewers", str),
+        )
     for section, environment in zip(sections, found.values(), strict=True):
         for index, name in enumerate(environment.after):
             if name not in found:

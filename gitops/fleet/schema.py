@@ -23,6 +23,8 @@ _STACK: Final = "^([*]|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$"
 _KEY: Final = "^[A-Za-z_][A-Za-z0-9_]*$"
 _DURATION: Final = "^(0|[1-9][0-9]{0,8})[smhdw]$"
 _CRON: Final = "^[0-9A-Za-z*,/#-]+( +[0-9A-Za-z*,/#-]+){4}$"
+_LABEL: Final = "^[A-Za-z0-9]([A-Za-z0-9 ._:/+-]{0,48}[A-Za-z0-9])?$"
+_PERSON: Final = "^[A-Za-z0-9_{][A-Za-z0-9._@/{}+:-]{0,126}$"
 _IMAGE: Final = "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
 
 
@@ -51,6 +53,17 @@ def _count(description: str) -> dict[str, Json]:
         "minimum": 0,
         "maximum": 20,
         "default": 0,
+    }
+
+
+def _people(description: str, pattern: str) -> dict[str, Json]:
+    return {
+        "description": description,
+        "type": "array",
+        "items": {"type": "string", "pattern": pattern},
+        "maxItems": 20,
+        "uniqueItems": True,
+        "default": [],
     }
 
 
@@ -284,6 +297,16 @@ _SCHEMA: Final[dict[str, Json]] = {
                             "uniqueItems": True,
                             "default": [],
                         },
+                        "labels": _people(
+                            "Labels of pull requests that change it, on forges that "
+                            "have labels.",
+                            _LABEL,
+                        ),
+                        "reviewers": _people(
+                            "Who is asked to review them, as the forge names people; "
+                            "at GitHub a team is org/team.",
+                            _PERSON,
+                        ),
                     },
                     required=("name",),
                 ),

@@ -13,10 +13,19 @@ from gitops.model.targets import Revision, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A promotion target and the environments it follows."""
+    """A promotion target, the environments it follows, and whom it concerns.
+
+    Attributes:
+        name: in paths, branches and requests.
+        after: the environments that it follows.
+        labels: of the pull requests that change it, where the forge has labels.
+        reviewers: who is asked to review them, as the forge names people and teams.
+    """
 
     name: EnvironmentName
     after: tuple[EnvironmentName, ...] = ()
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import assert_never
 
 from gitops.errors import (
     ForgeNotFoundError,
@@ -18,15 +19,23 @@ from gitops.errors import (
 )
 from gitops.forges import WITHDRAWN, PullRequestDraft, same_text
 from gitops.model import (
+    BaseScope,
     BranchName,
     CommitId,
+    Environment,
+    EnvironmentScope,
     Finding,
+    Fleet,
+    GroupScope,
     Intent,
     IntentState,
     Proposed,
     PullRequest,
     PullRequestState,
     Review,
+    Scope,
+    StackScope,
+    TargetScope,
     Unchanged,
 )
 from gitops.review import write_review
@@ -78,6 +87,7 @@ def publish(
     _advance(place, intents, IntentState.COMMITTED, commit=commit)
     _push(place, branch, commit)
     _advance(place, intents, IntentState.PUSHED)
+    concerned = _environment(world.fleet, intents[0].plan.scope)
     draft = PullRequestDraft(
         branch=branch,
         base=place.base,
@@ -85,6 +95,8 @@ def publish(
         title=review.title,
         body=review.body,
         author=intents[0].plan.provenance.requested_by,
+        labels=concerned.labels if concerned else (),
+        reviewers=concerned.reviewers if concerned else (),
     )
     place.guard()
     if standing is None:
@@ -100,6 +112,19 @@ def publish(
         findings=all_findings(intents, examined),
         is_new=standing is None,
     )
+
+
+def _environment(fleet: Fleet, scope: Scope) -> Environment | None:
+    """Return the environment that a branch changes; None where it is not just one."""
+    match scope:
+        case TargetScope(target=target):
+            return fleet.environment(target.environment)
+        case GroupScope(environment=name) | EnvironmentScope(environment=name):
+            return fleet.environment(name)
+        case StackScope() | BaseScope():
+            return None
+        case _:
+            assert_never(scope)
 
 
 def review_of(

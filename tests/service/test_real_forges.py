@@ -189,6 +189,28 @@ def test_a_bump_is_proposed_made_newer_merged_and_settled(there: Far) -> None:
     assert there.world.tip(first.branch) is None, "our branch goes with its merge"
 
 
+def test_labels_and_reviewers_of_the_environment_are_set_where_there_are_any(
+    there: Far,
+) -> None:
+    state = there.world.state
+    named = (there.world.text(there.world.base(), "gitops.yaml") or "").replace(
+        "{name: development}",
+        "{name: development, labels: [bump], reviewers: [ann, nobody]}",
+    )
+    assert "labels" in named
+    commit_files(
+        there.world.repository,
+        {"gitops.yaml": named},
+        at=there.clock.later(minutes=1),
+    )
+    there.bump("12.4.1")
+    assert there.pass_() == ""
+    number = there.only().number
+    can = there.desk._open("fleet").forge.capabilities
+    assert state.labels.get(number, set()) == ({"bump"} if can.labels else set())
+    assert state.reviewers[number] == {"ann"}
+
+
 def test_what_a_person_closes_there_is_not_opened_again(there: Far) -> None:
     there.bump("12.4.1")
     there.pass_()

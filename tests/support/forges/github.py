@@ -582,7 +582,7 @@ def _team(slug: str) -> Json:
         "node_id": "T_3",
         "name": slug,
         "slug": slug,
-        "description": None,
+        "description": "",
         "permission": "push",
         "url": where,
         "html_url": where,

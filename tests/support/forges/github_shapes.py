@@ -98,7 +98,7 @@ def repository(full_name: str, owner: dict[str, Json], *, number: int = 77) -> J
         "name": full_name.partition("/")[2],
         "full_name": full_name,
         "owner": owner,
-        "description": None,
+        "description": "",
         "url": where,
         "html_url": where,
         **{f"{name}_url": f"{where}/{name}" for name in _REPOSITORY_URLS.split()},
@@ -139,7 +139,7 @@ def label(name: str) -> Json:
         "node_id": "LA_5",
         "url": f"{SITE}/labels/5",
         "name": name,
-        "description": None,
+        "description": "",
         "color": "ededed",
         "default": False,
     }
