@@ -32,7 +32,8 @@ from gitops.forges.embedded.checks import (
     identity_of,
     not_found,
 )
-from gitops.forges.embedded.ledger import WAIT_S, Ledger, Pages, Record
+from gitops.forges.embedded.ledger import WAIT_S, Ledger, Pages
+from gitops.forges.embedded.rows import Record
 from gitops.forges.embedded.sight import Gone, InBase, Moved, Same, Seen, Sight
 from gitops.git import BareRepository, Conflict
 from gitops.model import BranchName, CommitId, PullRequest, PullRequestState

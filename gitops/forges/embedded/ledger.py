@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from gitops.errors import ForgeError, ForgeUnavailableError
 from gitops.forges import PullRequestDraft, Status
+from gitops.forges.embedded.rows import (
+    Record,
+    approval_of,
+    check_of,
+    comment_of,
+    record_of,
+)
 from gitops.model import (
     Approval,
     BranchName,
     Check,
-    CheckState,
     Comment,
     CommitId,
-    PullRequest,
     PullRequestState,
 )
 
@@ -111,19 +115,6 @@ _STATUSES: Final = f"""
     SELECT DISTINCT s.* FROM status s JOIN pull_request p ON p.head = s.head
     {_WHICH} ORDER BY s.name
 """  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One row, with what belongs to it.
-
-    Attributes:
-        shown: the pull request as it was recorded; without its address.
-        unmerged_at: the base's tip at which the head was last seen to be outside.
-    """
-
-    shown: PullRequest
-    unmerged_at: CommitId | None
 
 
 class Ledger:
@@ -265,15 +256,15 @@ class Pages:
         ask = self._connection.execute
         approvals: defaultdict[int, list[Approval]] = defaultdict(list)
         for row in ask(_APPROVALS, which):
-            approvals[row["number"]].append(_approval(row))
+            approvals[row["number"]].append(approval_of(row))
         comments: defaultdict[int, list[Comment]] = defaultdict(list)
         for row in ask(_COMMENTS, which):
-            comments[row["number"]].append(_comment(row))
+            comments[row["number"]].append(comment_of(row))
         checks: defaultdict[str, list[Check]] = defaultdict(list)
         for row in ask(_STATUSES, which):
-            checks[row["head"]].append(_check(row))
+            checks[row["head"]].append(check_of(row))
         return tuple(
-            _record(
+            record_of(
                 row,
                 approvals[row["number"]],
                 comments[row["number"]],
@@ -373,50 +364,3 @@ class Pages:
             " description = excluded.description, url = excluded.url",
             (head, status.name, status.state.value, status.description, status.url),
         )
-
-
-# --- rows as values ---
-
-
-def _record(
-    row: sqlite3.Row,
-    approvals: Sequence[Approval],
-    comments: Sequence[Comment],
-    checks: Sequence[Check],
-) -> Record:
-    merge_commit, unmerged_at = row["merge_commit"], row["unmerged_at"]
-    shown = PullRequest(
-        number=row["number"],
-        url=None,
-        title=row["title"],
-        body=row["body"],
-        branch=BranchName(row["branch"]),
-        base=BranchName(row["base"]),
-        head=CommitId(row["head"]),
-        state=PullRequestState(row["state"]),
-        author=row["author"],
-        created_at=datetime.fromisoformat(row["created_at"]),
-        merge_commit=None if merge_commit is None else CommitId(merge_commit),
-        closed_by=row["closed_by"],
-        approvals=tuple(approvals),
-        comments=tuple(comments),
-        checks=tuple(checks),
-    )
-    return Record(
-        shown=shown,
-        unmerged_at=None if unmerged_at is None else CommitId(unmerged_at),
-    )
-
-
-def _approval(row: sqlite3.Row) -> Approval:
-    at = datetime.fromisoformat(row["at"])
-    return Approval(by=row["by"], head=CommitId(row["head"]), at=at)
-
-
-def _comment(row: sqlite3.Row) -> Comment:
-    at = datetime.fromisoformat(row["at"])
-    return Comment(by=row["by"], at=at, text=row["text"])
-
-
-def _check(row: sqlite3.Row) -> Check:
-    return Check(name=row["name"], state=CheckState(row["state"]), url=row["url"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gitops.forges.embedded.ledger import Record
+from gitops.forges.embedded.rows import Record
 from gitops.git import BareRepository, LoggedCommit
 from gitops.model import BranchName, CommitId
 
