@@ -74,6 +74,12 @@ _SIGNS: Final[tuple[tuple[str, _Kind, str], ...]] = (
         "the repository holds an object that git itself finds unsafe",
     ),
     (
+        # said before it hangs up, which is the end of it and not the cause
+        r"object file .* is (?:corrupt|empty)|is corrupt|bad object|unable to read",
+        GitError,
+        "the repository itself is damaged: have it repaired or restored at its origin",
+    ),
+    (
         "redirect|error: 30[1278]",
         GitError,
         "use the address that the remote redirects to",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitops.errors import InputError
+from gitops.errors import GitError, InputError, RemoteUnavailableError
 from gitops.git import check_url, path_of
-from gitops.git.failures import hint_for
+from gitops.git.failures import hint_for, remote_failure
 from gitops.git.remote import Remote
 
 REFUSED = [
@@ -162,3 +162,12 @@ def test_only_file_addresses_have_a_folder() -> None:
 )
 def test_a_failure_of_a_remote_has_a_hint(words: str, hint: str) -> None:
     assert hint in hint_for(words)
+
+
+def test_a_remote_that_is_damaged_is_not_just_away_for_a_while() -> None:
+    hung_up = "fatal: the remote end hung up unexpectedly"
+    damaged = f"error: object file ./objects/16/3ace is empty; {hung_up}"
+    assert type(remote_failure("fleet.git: git fetch", damaged)) is GitError
+    assert isinstance(
+        remote_failure("fleet.git: git fetch", hung_up), RemoteUnavailableError
+    )
