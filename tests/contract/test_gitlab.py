@@ -46,6 +46,8 @@ from tests.support.forges.gitlab import FakeGitLab
 from tests.support.forges.state import MAIN, TOKEN, ForgeState
 from tests.support.forges.wire import Asked, Fault, FaultKind, Told
 
+pytestmark = pytest.mark.gate
+
 BRANCH = BranchName("directus-gitops/staging/example")
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 

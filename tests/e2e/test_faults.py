@@ -393,6 +393,7 @@ def killed_at_random(lab: Lab, *arguments: str, seed: int) -> None:
             time.sleep(0.02)
 
 
+@pytest.mark.gate
 def test_a_bump_killed_at_any_moment_ends_as_one_pull_request(lab: Lab) -> None:
     killed_at_random(lab, *BUMP, seed=11)
     assert lab.asks(*BUMP).json["pull_request"]["number"] == 1
@@ -414,6 +415,7 @@ def test_what_a_killed_build_left_is_swept_away_later(lab: Lab) -> None:
     assert [place.name for place in scratch.iterdir()] == ["render-new"]
 
 
+@pytest.mark.gate
 def test_a_merge_killed_at_any_moment_is_one_merge(lab: Lab) -> None:
     lab.asks(*BUMP)
     killed_at_random(lab, "pr", "merge", "1", seed=12)

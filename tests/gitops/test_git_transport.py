@@ -51,6 +51,8 @@ from tests.support.repos import (
 )
 from tests.support.sshd import Sshd, make_key, program, running_sshd
 
+pytestmark = pytest.mark.gate
+
 BUMP = BranchName("directus-gitops/production/acme")
 CANARY = "canary-4711"
 LOOPBACK = (ip_network("127.0.0.0/8"),)

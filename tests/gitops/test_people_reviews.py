@@ -39,6 +39,8 @@ from tests.support.places import (
 )
 from tests.support.repos import git
 
+pytestmark = pytest.mark.gate
+
 KUSTOMIZATION = f"{SHOP}/kustomization.yaml"
 
 

@@ -38,7 +38,7 @@ from tests.support.people import (
 from tests.support.places import MAIN, commit_files
 from tests.support.repos import git, tip_of
 
-pytestmark = pytest.mark.kustomize
+pytestmark = [pytest.mark.kustomize, pytest.mark.gate]
 
 RULES = """\
   - from: development
