@@ -31,7 +31,7 @@ from tests.support.deaths import Mortal
 from tests.support.passes import DEVELOPMENT, PRODUCTION, Served, served
 from tests.support.places import DEPLOYMENT, MAIN, OVERLAY
 
-pytestmark = pytest.mark.kustomize
+pytestmark = [pytest.mark.kustomize, pytest.mark.gate]
 
 PREFIX = "directus-gitops/"
 HOURLY = """\
